@@ -1,0 +1,111 @@
+"""Statistical physics of transformers and sequence models: simulate, solve, compare.
+
+Verbs act on nouns; everything is imported when it is first used, so that importing the package costs nothing.
+
+>>> import glassformer as gf
+>>> model = gf.VectorSpin(gf.Asymmetric().sample(n=16, seed=1), gf.sphere_fields(16, dim=8, seed=2))
+>>> answer = gf.solve(model, gf.GramClosure(beta=2.0))
+>>> answer.attrs["status"]
+'converged'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from glassformer._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from glassformer._compare import Comparison as Comparison
+    from glassformer._compare import compare as compare
+    from glassformer._core._bessel import bessel_ratio as bessel_ratio
+    from glassformer._core._errors import GlassformerError as GlassformerError
+    from glassformer._core._errors import InvalidInputError as InvalidInputError
+    from glassformer._core._errors import NotConvergedError as NotConvergedError
+    from glassformer._core._responses import response as response
+    from glassformer._core._status import Status as Status
+    from glassformer._core._status import evidence as evidence
+    from glassformer._simulate import simulate as simulate
+    from glassformer.couplings import Asymmetric as Asymmetric
+    from glassformer.couplings import SherringtonKirkpatrick as SherringtonKirkpatrick
+    from glassformer.couplings import SoftmaxGaussian as SoftmaxGaussian
+    from glassformer.couplings import attention_couplings as attention_couplings
+    from glassformer.couplings import gaussian_fields as gaussian_fields
+    from glassformer.couplings import sphere_fields as sphere_fields
+    from glassformer.dynamics import LegacyLossMetropolis as LegacyLossMetropolis
+    from glassformer.dynamics import Overrelaxation as Overrelaxation
+    from glassformer.dynamics import ParallelHeatBath as ParallelHeatBath
+    from glassformer.dynamics import SequentialHeatBath as SequentialHeatBath
+    from glassformer.dynamics import legacy_run as legacy_run
+    from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
+    from glassformer.models import VectorSpin as VectorSpin
+    from glassformer.observables import Measure as Measure
+    from glassformer.sweeps import load as load
+    from glassformer.sweeps import run as run
+    from glassformer.sweeps import sweep as sweep
+    from glassformer.theory import TAP as TAP
+    from glassformer.theory import AdaptiveTAP as AdaptiveTAP
+    from glassformer.theory import Enumeration as Enumeration
+    from glassformer.theory import GaussianClosure as GaussianClosure
+    from glassformer.theory import GramClosure as GramClosure
+    from glassformer.theory import LargeLimit as LargeLimit
+    from glassformer.theory import NaiveMeanField as NaiveMeanField
+    from glassformer.theory import SaddlePoint as SaddlePoint
+    from glassformer.theory import methods as methods
+    from glassformer.theory import solve as solve
+
+_PUBLIC = {
+    "glassformer._compare": ("Comparison", "compare"),
+    "glassformer._core._bessel": ("bessel_ratio",),
+    "glassformer._core._errors": ("GlassformerError", "InvalidInputError", "NotConvergedError"),
+    "glassformer._core._responses": ("response",),
+    "glassformer._core._status": ("Status", "evidence"),
+    "glassformer._simulate": ("simulate",),
+    "glassformer.couplings": (
+        "Asymmetric",
+        "SherringtonKirkpatrick",
+        "SoftmaxGaussian",
+        "attention_couplings",
+        "gaussian_fields",
+        "sphere_fields",
+    ),
+    "glassformer.dynamics": (
+        "LegacyLossMetropolis",
+        "Overrelaxation",
+        "ParallelHeatBath",
+        "SequentialHeatBath",
+        "legacy_run",
+        "sample_von_mises_fisher",
+    ),
+    "glassformer.models": ("VectorSpin",),
+    "glassformer.observables": ("Measure",),
+    "glassformer.sweeps": ("load", "run", "sweep"),
+    "glassformer.theory": (
+        "TAP",
+        "AdaptiveTAP",
+        "Enumeration",
+        "GaussianClosure",
+        "GramClosure",
+        "LargeLimit",
+        "NaiveMeanField",
+        "SaddlePoint",
+        "methods",
+        "solve",
+    ),
+}
+_WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(
+            f"module 'glassformer' has no attribute {name!r}; dir(glassformer) lists the public names."
+        )
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,229 @@
+"""What a dynamics offers to the driver: a motion of one model, its state, and tiles of replicas that move together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from glassformer._core._errors import invalid
+from glassformer._core._validation import FloatArray, as_count, as_float_array, as_number
+from glassformer.models import VectorSpin
+
+MAX_STEPS = 2**32 - 1  # a step is one 32-bit word of the address of a draw
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpinState:
+    """Everything that a motion carries from one step to the next.
+
+    Parameters
+    ----------
+    spins : array (replica, site, component)
+    fields : array (replica, site, component)
+        The local fields of these spins as the motion knows them (sequential motions add up changes, so their last
+        bits depend on the past).
+    step : int
+        Steps taken since the start; part of the address of every random draw.
+    """
+
+    spins: FloatArray
+    fields: FloatArray
+    step: int = 0
+
+    @property
+    def replicas(self) -> int:
+        """Number of replicas."""
+        return int(self.spins.shape[0])
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the state as plain arrays, for a checkpoint."""
+        return {"spins": self.spins, "fields": self.fields, "step": np.asarray(self.step)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> SpinState:
+        """Build the state from what `to_arrays` returned."""
+        return cls(np.asarray(arrays["spins"]), np.asarray(arrays["fields"]), int(arrays["step"]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Buffers into which a tile writes the steps that it takes; time 0 holds the state before the first of them.
+
+    Parameters
+    ----------
+    path : array (site, time, lane * component)
+    scalars : array (4, time, lane)
+        Sums over sites, from time 1 on: ``internal`` s.(h-x), ``external`` s.x, ``alignment`` (mean cosine with x), and
+        ``exchange``, the heat of the step into the bath that couplings account for (times beta: entropy).
+    """
+
+    path: FloatArray
+    scalars: FloatArray
+
+    @classmethod
+    def empty(cls, n: int, lanes: int, dim: int, steps: int) -> Recording:
+        """Return buffers for `steps` steps."""
+        return cls(np.zeros((n, steps + 1, lanes * dim)), np.zeros((4, steps + 1, lanes)))
+
+
+class PerThread:
+    """Work space that is made once per thread and whose contents do not outlive a call."""
+
+    def __init__(self, make: Callable[[], tuple[np.ndarray, ...]]) -> None:
+        self._make = make
+        self._local = threading.local()
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        if not hasattr(self._local, "arrays"):
+            self._local.arrays = self._make()
+        arrays: tuple[np.ndarray, ...] = self._local.arrays
+        return arrays
+
+
+class AbstractTile(ABC):
+    """A few replicas that always move together, as a mutable working copy; its bits depend on nothing outside it."""
+
+    first_replica: int
+    active: int  # lanes that hold a replica; the others are padding
+
+    @abstractmethod
+    def advance(self, steps: int, recording: Recording | None = None) -> None:
+        """Take `steps` steps in place, without the interpreter lock; record them if asked."""
+
+    @abstractmethod
+    def read(self) -> tuple[FloatArray, FloatArray]:
+        """Return (spins, fields) of the active lanes, each (replica, site, component)."""
+
+
+class AbstractMotion(ABC):
+    """One dynamics bound to one model and one seed.
+
+    Subclasses say how many replicas make a tile (``lanes``), whether the carried fields hold the self-coupling
+    (``self_coupling``), whether all spins move at once (``synchronous``: the entropy of a path then has a boundary term
+    from the normalisers), what a step is called (``step_name``), and how to open a tile.
+    """
+
+    model: VectorSpin
+    beta: float
+    lanes: int
+    self_coupling: bool
+    synchronous: bool
+    step_name: str
+
+    @abstractmethod
+    def open(self, spins: FloatArray, fields: FloatArray | None, first_replica: int, step: int) -> AbstractTile:
+        """Return a tile of ``spins (replica, site, component)``, at most ``lanes`` of them; None computes the fields."""
+
+    def tiles(self, state: SpinState) -> list[AbstractTile]:
+        """Open all tiles of a state."""
+        return [
+            self.open(
+                state.spins[first : first + self.lanes], state.fields[first : first + self.lanes], first, state.step
+            )
+            for first in range(0, state.replicas, self.lanes)
+        ]
+
+    def close(self, tiles: Sequence[AbstractTile], step: int) -> SpinState:
+        """Return the state that the tiles have reached."""
+        parts = [tile.read() for tile in tiles]
+        return SpinState(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), step)
+
+    def start(self, spins: FloatArray, step: int = 0) -> SpinState:
+        """Return the state of given spins (replica, site, component)."""
+        with one_blas_thread():
+            tiles = [
+                self.open(spins[first : first + self.lanes], None, first, step)
+                for first in range(0, spins.shape[0], self.lanes)
+            ]
+            return self.close(tiles, step)
+
+    def advance(self, state: SpinState, steps: int, *, threads: int | None = None) -> SpinState:
+        """Return the state `steps` steps later; `state` is not touched, and the bits do not depend on `threads`."""
+        steps = as_count("steps", steps, minimum=0)
+        check_steps(state.step + steps)
+        tiles = self.tiles(state)
+        with one_blas_thread(), ThreadPoolExecutor(thread_count(threads)) as pool:
+            for done in [pool.submit(tile.advance, steps) for tile in tiles]:
+                done.result()
+        return self.close(tiles, state.step + steps)
+
+
+class Dynamics(Protocol):
+    """The noun that a user writes: parameters only."""
+
+    citations: ClassVar[tuple[str, ...]]
+
+    @property
+    def beta(self) -> float:
+        """Inverse temperature."""
+        ...
+
+    def prepare(self, model: VectorSpin, *, seed: int) -> AbstractMotion:
+        """Check that the dynamics can move the model, and bind both to the stream of random numbers."""
+        ...
+
+
+def check_beta(beta: float) -> float:
+    """Return beta as a float, or raise."""
+    return as_number(
+        "beta", beta, minimum=0.0, next_step="for zero temperature take a large finite number such as 1e6"
+    )  # infinity is refused: the law of a spin in zero field would be undefined
+
+
+def check_steps(total: int) -> None:
+    """Raise when the step counter would leave its word."""
+    if total > MAX_STEPS:
+        raise invalid("the number of steps", total, f"at most {MAX_STEPS}", "split the run and use another seed")
+
+
+def check_spins(name: str, spins: npt.ArrayLike, model: VectorSpin, replicas: int) -> FloatArray:
+    """Return start spins as (replica, site, component) of length R; (site, component) is given to every replica."""
+    array = as_float_array(name, spins, ndim=(2, 3))
+    if array.ndim == 2:
+        array = np.broadcast_to(array, (replicas, *array.shape))
+    wanted = (replicas, model.n, model.dim)
+    if array.shape != wanted:
+        raise invalid(f"the shape of {name}", np.shape(spins), f"{wanted} or {wanted[1:]}")
+    norms = np.linalg.norm(array, axis=-1)
+    worst = float(norms.flat[np.abs(norms - model.r).argmax()])
+    if abs(worst - model.r) > 1e-6 * model.r:
+        raise invalid(f"a spin length in {name}", worst, f"R = {model.r:.12g}", "scale every spin to the radius")
+    return np.ascontiguousarray(array * (model.r / norms)[..., None])
+
+
+def unit_drive(model: VectorSpin) -> FloatArray:
+    """Return weights whose product with the spins, summed, is the mean cosine with x; zero where x vanishes."""
+    norms = np.linalg.norm(model.fields, axis=1)
+    kept = norms > 0
+    weights = np.zeros_like(model.fields)
+    if kept.any():
+        weights[kept] = model.fields[kept] / norms[kept, None] / (model.r * kept.sum())
+    return weights
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads to use: `threads`, or what this process may run on."""
+    if threads is not None:
+        return as_count("threads", threads)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let every matrix product use one thread while our own threads run over tiles; restored on leaving."""
+    import scipy.linalg  # noqa: F401  # compiled products call its BLAS, which must be loaded to be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,7 @@
+"""What is being studied: arrays bound to a kind of spin; energies and local fields.
+
+May import `_core` and `couplings`. To add a model, write a frozen dataclass that checks its arrays once and offers
+``n``, ``local_fields`` and ``energy``; dynamics and theories say which models they accept.
+"""
+
+from glassformer.models._vector_spin import VectorSpin as VectorSpin

@@ -1,0 +1,122 @@
+"""The table of runs: name, where it lives, one line about it.
+
+Only strings, so that listing them imports nothing. A paper or a general run is added here with one line; your own run
+needs no line at all: its name is its import path, as in ``glassformer run mymodule:MY_RUN``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassformer._core._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from glassformer.sweeps._spec import RunSpec
+
+
+class Entry(NamedTuple):
+    """One line of the table."""
+
+    target: str
+    summary: str
+
+
+_TABLE: dict[str, Entry] = {
+    "vector/solve": Entry("glassformer.runs.vector:SOLVE", "Solve one vector-spin model by a mean-field method"),
+    "vector/simulate": Entry(
+        "glassformer.runs.vector:SIMULATE", "Simulate one vector-spin model and measure its moments with error bars"
+    ),
+    "honkoop2025/alignment": Entry(
+        "glassformer.papers.honkoop2025:ALIGNMENT",
+        "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",
+    ),
+    "honkoop2025/alignment-symmetric": Entry(
+        "glassformer.papers.honkoop2025:ALIGNMENT_SYMMETRIC",
+        "Fig. B.3.2: the same with symmetrised couplings (J + J^T) / 2",
+    ),
+    "honkoop2025/convergence": Entry(
+        "glassformer.papers.honkoop2025:CONVERGENCE",
+        "Fig. B.3.1: convergence of the legacy sampler against the number of moves",
+    ),
+    "honkoop2025/kinetic-ratios": Entry(
+        "glassformer.papers.honkoop2025:KINETIC_RATIOS",
+        "Fig. A.2.1: three acceptance ratios of the legacy sampler at low temperature",
+    ),
+    "bal2023/vector-dynamics": Entry(
+        "glassformer.papers.bal2023:VECTOR_DYNAMICS",
+        "Figures 2-5: naive mean field, TAP (corrected and as published) and Gram closure relaxing from one state",
+    ),
+    "bal2023/response": Entry(
+        "glassformer.papers.bal2023:RESPONSE", "Figure 6: length of the mean spin against length of the field"
+    ),
+    "bal2023/bessel": Entry(
+        "glassformer.papers.bal2023:BESSEL", "Bessel ratios at x = sqrt(nu), nu, nu^2: they tend to 0, sqrt(2) - 1, 1"
+    ),
+}
+
+NAMES = _TABLE.keys()
+"""Every name of the table (a live view)."""
+
+
+def register(name: str, target: str, summary: str = "") -> None:
+    """Add the run `name`, found at `target` (``"module:attribute"``), to the table of this process.
+
+    Worker processes do not see it; for sweeps over several processes use ``"module:attribute"`` as the name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+", name):
+        raise InvalidInputError(f"the run name is {name!r}, but must look like 'family/name'.")
+    _TABLE[name] = Entry(target, summary)
+
+
+def entries() -> dict[str, str]:
+    """Return every name with its one-line summary, in the order of the table."""
+    return {name: entry.summary for name, entry in _TABLE.items()}
+
+
+def known(name: str) -> bool:
+    """Whether `name` is in the table or is an import path."""
+    return name in _TABLE or _is_import_path(name)
+
+
+def find(name: str) -> RunSpec:
+    """Return the run called `name`, or the object at the import path ``"module:attribute"``.
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name, with the nearest known one.
+    """
+    from glassformer.sweeps._spec import RunSpec
+
+    if name in _TABLE:
+        target = _TABLE[name].target
+    elif _is_import_path(name):
+        target = name
+    else:
+        near = difflib.get_close_matches(name, _TABLE, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InvalidInputError(f"no run is called {name!r}; {hint}`glassformer list` shows all of them.")
+    module_name, attribute = target.split(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A missing dependency of the module is a different matter from a missing module.
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise InvalidInputError(
+                f"the run {name!r} lives in the module {module_name!r}, which cannot be imported here; "
+                "is its folder on PYTHONPATH?"
+            ) from error
+        raise
+    spec = getattr(module, attribute, None)
+    if not isinstance(spec, RunSpec):
+        raise InvalidInputError(
+            f"{target!r} is not a RunSpec; a run is named by its table entry or 'module:ATTRIBUTE'."
+        )
+    return spec
+
+
+def _is_import_path(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name) is not None

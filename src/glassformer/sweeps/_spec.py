@@ -1,0 +1,179 @@
+"""What a run is: a typed configuration, a function from it to a Dataset, and what a reader should know about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glassformer._core._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from glassformer.sweeps._config import RunConfig
+
+Progress = Callable[[float, float], None]
+
+# Words that `run` and TOML files use for themselves; a configuration cannot have fields with these names.
+RESERVED = frozenset(
+    {"run", "scale", "directory", "jobs", "progress", "throw", "figure", "set", "grid", "executor", "scheduler"}
+)
+
+
+def no_progress(done: float, total: float) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What `compute` gets beside the configuration.
+
+    Parameters
+    ----------
+    progress : callable
+        ``progress(done, total)``; call it as often as you like.
+    checkpoint : Path or None
+        Where this part may keep its own checkpoint; removed when the run is committed.
+    seed : int or None
+        The field ``seed`` of the configuration, if it has one.
+    part : int
+        Index of this part.
+    """
+
+    progress: Progress = no_progress
+    checkpoint: Path | None = None
+    seed: int | None = None
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An expected number beside the observed one."""
+
+    expected: Expected
+    observed: float
+    met: bool
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A number that must come out.
+
+    Parameters
+    ----------
+    variable : str
+        Name of a variable of the result.
+    value, tolerance : float
+        The result must lie within `tolerance` of `value` (absolute).
+    source : str
+        Where the number is published.
+    scale : str, optional
+        The scale at which it holds; None means every scale.
+    select : mapping, optional
+        Labels that pick one entry, as in ``Dataset.sel``; numbers select the nearest label.
+    """
+
+    variable: str
+    value: float
+    tolerance: float
+    source: str = ""
+    scale: str | None = None
+    select: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The variable with its selection, as in ``alignment[beta=2.0]``."""
+        inside = ", ".join(f"{key}={value}" for key, value in self.select.items())
+        return f"{self.variable}[{inside}]" if inside else self.variable
+
+    def check(self, dataset: xr.Dataset) -> Outcome:
+        """Compare with `dataset`; a variable that is missing or not a number does not meet the expectation."""
+        observed = math.nan
+        if self.variable in dataset:
+            chosen = dataset[self.variable]
+            for key, label in self.select.items():
+                near = isinstance(label, int | float) and not isinstance(label, bool)
+                chosen = chosen.sel({key: label}, method="nearest" if near else None)
+            observed = float(chosen)
+        return Outcome(self, observed, bool(abs(observed - self.value) <= self.tolerance))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A run: what the command, the test and the docs page of one computation are made from.
+
+    Parameters
+    ----------
+    name, summary : str
+        As in the table of `_registry.py`.
+    config : type of RunConfig
+        Its fields are the settings.
+    compute : callable
+        ``compute(config, part, context) -> Dataset``. The only place where numbers are made. Must depend on
+        nothing but its arguments: it may run in another process, and a part may be computed twice.
+    scales : mapping
+        Settings of each scale, laid over the defaults; usually ``"quick"`` and ``"paper"``.
+    parts : callable, optional
+        ``parts(config) -> sequence of dict``: pieces that are computed, stored and resumed one by one.
+    combine : callable, optional
+        ``combine(config, datasets) -> Dataset``, in the order of the parts; needed when there are several.
+    plot : str, optional
+        ``"module:function"``, called with the Dataset, returns a matplotlib Figure.
+    citations : tuple of str
+        Keys of the bibliography, on top of those that the result itself carries.
+    expected : tuple of Expected
+        Numbers that must come out.
+    notes : str
+        Where the default differs from the publication, said neutrally.
+    long_help : str
+        Shown by ``glassformer show``.
+    """
+
+    name: str
+    summary: str
+    config: type[RunConfig]
+    compute: Callable[[Any, dict[str, Any], RunContext], xr.Dataset]
+    scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parts: Callable[[Any], Sequence[dict[str, Any]]] | None = None
+    combine: Callable[[Any, list[xr.Dataset]], xr.Dataset] | None = None
+    plot: str | None = None
+    citations: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    notes: str = ""
+    long_help: str = ""
+
+    def __post_init__(self) -> None:
+        clash = RESERVED & set(self.config.model_fields)
+        if clash:
+            raise InvalidInputError(
+                f"the configuration of {self.name} has a field {min(clash)!r}, but that word is taken by `run` itself; "
+                "rename the field."
+            )
+        if self.parts is not None and self.combine is None:
+            raise InvalidInputError(f"{self.name} has parts but no combine; write combine(config, datasets).")
+
+    def part_list(self, config: RunConfig) -> list[dict[str, Any]]:
+        """Return the parts of `config`, at least one."""
+        return [dict(part) for part in self.parts(config)] if self.parts is not None else [{}]
+
+    def scale_settings(self, scale: str) -> dict[str, Any]:
+        """Return the settings of `scale`; a run without scales takes any of the two usual words."""
+        if scale in self.scales:
+            return dict(self.scales[scale])
+        if not self.scales and scale in ("quick", "paper"):
+            return {}
+        known = ", ".join(self.scales) or "quick, paper"
+        raise InvalidInputError(f"scale is {scale!r}, but {self.name} has {known}.")
+
+    def draw(self, dataset: xr.Dataset) -> Figure:
+        """Return the figure of `dataset`."""
+        if self.plot is None:
+            raise InvalidInputError(f"{self.name} has no figure; `glassformer export` writes the numbers.")
+        module, _, function = self.plot.partition(":")
+        figure: Figure = getattr(import_module(module), function)(dataset)
+        return figure

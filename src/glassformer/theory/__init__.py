@@ -1,0 +1,16 @@
+"""What needs no sampling: closures of one sample, exact enumeration, and the limits of infinite size.
+
+May import everything below it (`_core`, `couplings`, `models`, `dynamics`, `observables`). To add a theory, write a frozen
+dataclass with ``citations`` and ``solve(model, *, start, steps)``, export it here and give it a row in `_methods.py`.
+"""
+
+from glassformer.theory._methods import methods as methods
+from glassformer.theory._solve import solve as solve
+from glassformer.theory.asymptotics import LargeLimit as LargeLimit
+from glassformer.theory.closures import TAP as TAP
+from glassformer.theory.closures import GaussianClosure as GaussianClosure
+from glassformer.theory.closures import GramClosure as GramClosure
+from glassformer.theory.closures import NaiveMeanField as NaiveMeanField
+from glassformer.theory.equilibrium import AdaptiveTAP as AdaptiveTAP
+from glassformer.theory.equilibrium import SaddlePoint as SaddlePoint
+from glassformer.theory.exact import Enumeration as Enumeration

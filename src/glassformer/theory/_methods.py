@@ -1,0 +1,128 @@
+"""The verb `methods`: what can simulate or solve a thing, at what cost, and where it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glassformer._core._errors import invalid
+
+Need = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the table; ``need(model)`` is empty when the method applies, and else says what is missing."""
+
+    name: str
+    verb: str
+    cost: str
+    validity: str
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class MethodTable:
+    """What `methods` returns: print it, iterate over its rows, or ask ``"TAP" in table``."""
+
+    subject: str
+    rows: tuple[Method, ...]
+
+    @property
+    def solvers(self) -> tuple[str, ...]:
+        """Names of the theories that apply."""
+        return tuple(row.name for row in self.rows if row.verb == "solve")
+
+    @property
+    def simulators(self) -> tuple[str, ...]:
+        """Names of the dynamics that apply."""
+        return tuple(row.name for row in self.rows if row.verb == "simulate")
+
+    def __contains__(self, name: object) -> bool:
+        return any(row.name == name for row in self.rows)
+
+    def __iter__(self) -> Iterator[Method]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        lines = [("verb", "method", "cost", "valid for"), *((r.verb, r.name, r.cost, r.validity) for r in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+        return "\n".join([f"Methods for {self.subject}", text[0], "-" * max(map(len, text)), *text[1:]])
+
+    __repr__ = __str__
+
+
+def _any(model: Any) -> str:
+    return ""
+
+
+def _symmetric(model: Any) -> str:
+    return "" if model.symmetric else "It needs an equilibrium, hence symmetric couplings."
+
+
+def _one_component(model: Any) -> str:
+    return "" if model.dim == 1 else "It needs dim=1."
+
+
+_FOR_MODELS = (
+    Method("ParallelHeatBath", "simulate", "N^2 D per step", "any couplings; the process that the closures describe", _any),
+    Method("SequentialHeatBath", "simulate", "N^2 D per sweep", "Boltzmann law if symmetric, else a driven steady state", _any),
+    Method("NaiveMeanField", "solve", "N^2 D per step", "weak couplings; error of order J^2", _any),
+    Method("TAP", "solve", "N^2 D per step", "weak couplings; error of order J^3; fails silently when they are strong", _any),
+    Method("GramClosure", "solve", "N^3 + N^2 D per step", "many components, at any N, J and temperature; error of order 1/D", _any),
+    Method("GaussianClosure", "solve", "N^3 D^2 per step", "few components and many neighbours", _any),
+    Method("AdaptiveTAP", "solve", "N^3 per iteration", "Boltzmann law; no assumption on the law of the couplings", _symmetric),
+    Method("SaddlePoint", "solve", "N^3 per iteration", "Boltzmann law, many components; error of order 1/D", _symmetric),
+    Method("Enumeration", "solve", "4^N", "exact, for few spins of one component", _one_component),
+)  # fmt: skip
+
+_FOR_LAWS = (
+    Method("NaiveMeanField", "solve", "one equation", "N and D to infinity; exact for symmetric couplings", _any),
+    Method("TAP", "solve", "one equation", "N and D to infinity; weak couplings", _any),
+    Method("GramClosure", "solve", "one equation", "N and D to infinity; exact for independent couplings", _any),
+)  # fmt: skip
+
+
+def is_model(thing: Any) -> bool:
+    """Whether `thing` is a model (arrays bound to a kind of spin) rather than a law."""
+    return isinstance(getattr(thing, "couplings", None), np.ndarray) and hasattr(thing, "n")
+
+
+def known(name: str) -> Method | None:
+    """Return the row of a method by name, whatever it applies to."""
+    return next((row for row in _FOR_MODELS if row.name == name), None)
+
+
+def methods(model: Any) -> MethodTable:
+    """Say what can simulate or solve `model`, with cost and validity.
+
+    Parameters
+    ----------
+    model : model or law of couplings
+
+    Returns
+    -------
+    MethodTable
+        Prints as a table; iterate for the rows.
+
+    Examples
+    --------
+    >>> import glassformer as gf
+    >>> table = gf.methods(gf.VectorSpin([[0.0, 1.0], [0.5, 0.0]], dim=3))
+    >>> "GramClosure" in table, "SaddlePoint" in table  # the second needs symmetric couplings
+    (True, False)
+    """
+    if is_model(model):
+        size = f"{type(model).__name__} with N = {model.n}, D = {model.dim}"
+        kind = "symmetric" if model.symmetric else "asymmetric"
+        return MethodTable(f"{size}, {kind} couplings", tuple(row for row in _FOR_MODELS if not row.need(model)))
+    if isinstance(model, type) or not (hasattr(model, "sample") or hasattr(model, "law")):
+        raise invalid("the thing to solve", model, "a model such as VectorSpin(...) or a law such as Asymmetric()")
+    return MethodTable(f"the law {type(model).__name__} as N goes to infinity", _FOR_LAWS)

@@ -1,0 +1,89 @@
+"""The verb `solve`: one sample or one law, one method, one labelled result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from glassformer._core._errors import MethodNotApplicableError, invalid
+from glassformer._core._status import raise_unless_good
+from glassformer.theory._methods import Method, MethodTable, is_model, known, methods
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def solve(
+    model: Any,
+    method: Any,
+    *,
+    start: str | npt.ArrayLike | None = None,
+    steps: int | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    r"""Solve a model, or the limit of a law, by a theory that needs no sampling.
+
+    Parameters
+    ----------
+    model : model or law of couplings
+        A model (`VectorSpin`) is solved as it is. A law (`Asymmetric`, `SherringtonKirkpatrick`, or `LargeLimit` with a
+        law of fields) is solved for :math:`N\to\infty`.
+    method : object
+        A theory: `NaiveMeanField`, `TAP`, `GramClosure`, `GaussianClosure`, `AdaptiveTAP`, `SaddlePoint`,
+        `Enumeration`. ``gf.methods(model)`` prints those that apply.
+    start : None, "fields" or array (site, component)
+        Where to begin: the paramagnet (mean 0, full variance), :math:`\mathbf m=\varphi(\mathbf x)`, or given means; a
+        vector of length R is a definite state.
+    steps : int, optional
+        Left out: the fixed point. Otherwise the transient, with leading dimension ``time`` from 0 to `steps`.
+    throw : bool
+        Whether an answer that cannot be trusted raises instead of returning with a bad status.
+
+    Returns
+    -------
+    Dataset
+        The variables that `simulate` returns too, ``residual``, and the evidence in ``attrs``.
+
+    Raises
+    ------
+    NotConvergedError
+        When the method found no solution; the result is in its ``result``.
+    MethodNotApplicableError
+        When the method cannot treat this model; the message names those that can.
+
+    Examples
+    --------
+    >>> import glassformer as gf
+    >>> model = gf.VectorSpin(gf.Asymmetric().sample(n=16, seed=1), gf.sphere_fields(16, dim=8, seed=2))
+    >>> answer = gf.solve(model, gf.GramClosure(beta=1.0))
+    >>> answer.attrs["status"], float(answer["residual"]) < 1e-12
+    ('converged', True)
+    """
+    table = methods(model)
+    if isinstance(method, type):
+        raise invalid("method", method.__name__, "an instance", f"write {method.__name__}(beta=...)")
+    name = type(method).__name__
+    row = known(name)
+    if row is not None and (name not in table or row.verb != "solve"):
+        raise MethodNotApplicableError(_explain(row, model, table))
+    if is_model(model):
+        if not hasattr(method, "solve"):
+            raise invalid("method", name, "one of " + ", ".join(table.solvers), "gf.methods(...) says where each holds")
+        dataset = method.solve(model, start=start, steps=steps)
+    else:
+        for given, value in (("start", start), ("steps", steps)):
+            if value is not None:
+                raise invalid(given, value, "left out for a law", "sample the law and solve the sample")
+        from glassformer.theory.asymptotics import solve_ensemble
+
+        dataset = solve_ensemble(model, method)
+    return raise_unless_good(dataset, throw=throw)
+
+
+def _explain(row: Method, model: Any, table: MethodTable) -> str:
+    if row.verb == "simulate":
+        why = "It moves spins: use gf.simulate." if is_model(model) else "Sample the law and simulate the sample."
+    else:
+        why = row.need(model) if is_model(model) else "It needs one sample: draw it with law.sample(n=...)."
+    return f"{row.name} does not solve {table.subject}. {why} These do: {', '.join(table.solvers)}."

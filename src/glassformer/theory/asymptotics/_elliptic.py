@@ -1,0 +1,80 @@
+"""The Gram closure of infinitely many spins with Gaussian couplings of any asymmetry."""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+from scipy.optimize import brentq
+
+from glassformer._core._validation import FloatArray
+
+_NODES = 8192
+
+
+def resolvent(z: complex, symmetry: float) -> complex:
+    r"""Return :math:`g(z)=\frac1N\mathrm{Tr}(z-J)^{-1}` of the elliptic law of unit variance, outside its support.
+
+    It solves :math:`g=1/(z-\eta g)` with :math:`g\to1/z` far away.
+
+    >>> abs(resolvent(3.0, 0.5) * (3.0 - 0.5 * resolvent(3.0, 0.5)) - 1.0) < 1e-15
+    True
+    """
+    # the root of smaller modulus, in the form that has no cancellation
+    root = cmath.sqrt(z * z - 4.0 * symmetry)
+    return 2.0 / (z + root if abs(z + root) >= abs(z - root) else z - root)
+
+
+def _correlator(gain: float, symmetry: float) -> tuple[float, float]:
+    r"""Return :math:`T=\sum_n\alpha^{2n}\frac1N\mathrm{Tr}J^nJ^{nT}` and :math:`U=\sum_n\alpha^{2n+2}\frac1N\mathrm{Tr}J^{n+2}J^{nT}`.
+
+    They are Fourier coefficients of :math:`\frac1N\mathrm{Tr}(1-\alpha e^{i\phi}J)^{-1}(1-\alpha e^{-i\phi}J^T)^{-1}`,
+    which is :math:`|g|^2/[\alpha^2(1-|g|^2)]` at :math:`z=e^{-i\phi}/\alpha` (ladder sum).
+    """
+    phi: FloatArray = 2.0 * np.pi * (np.arange(_NODES) + 0.5) / _NODES
+    z = np.exp(-1j * phi) / gain
+    root = np.sqrt(z * z - 4.0 * symmetry)
+    largest = np.where(np.abs(z + root) >= np.abs(z - root), z + root, z - root)
+    modulus = np.abs(2.0 / largest) ** 2
+    value = modulus / (gain**2 * (1.0 - modulus))
+    return float(value.mean()), float((value * np.cos(2.0 * phi)).mean())
+
+
+def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: float) -> tuple[float, float] | None:
+    r"""Return :math:`\hat q` and :math:`\sigma/(ND)`, or None when no homogeneous steady state exists.
+
+    The gain a is the same at all sites. From :math:`\mathbf m=(1-aJ)^{-1}a\mathbf x` and
+    :math:`C=\lambda\sum_na^{2n}J^nJ^{nT}`, with :math:`\alpha=aJ`, :math:`g=g(1/\alpha)` of the elliptic law and T, U of
+    `_correlator`,
+
+    .. math:: \hat q=\frac{h^2}{J^2}\frac{g^2}{1-g^2},\qquad \frac{1-\hat q}T=\frac{2a}b,\qquad
+              \frac\sigma{ND}=\frac b{2a}(1-\hat q)\Big[1-\frac{1+U}T\Big] .
+
+    The second equation is the response :math:`a=b/(1+\sqrt{1+b^2\bar h^2/R^2})` at the mean square field
+    :math:`\bar h^2`. For :math:`\eta=0`, :math:`T=1/(1-\alpha^2)` and U = 0.
+    """
+    if b == 0.0:
+        return 0.0, 0.0
+    if scale == 0.0 or symmetry == 0.0:
+        a = b / (1.0 + math.sqrt(1.0 + b**2 * (strength**2 + scale**2)))
+        square = (a * strength) ** 2 / ((1.0 - a * scale) * (1.0 + a * scale))
+        return square, 0.5 * b * a * scale**2 * (1.0 - square)
+
+    def square_at(alpha: float) -> float:
+        g = resolvent(1.0 / alpha, symmetry).real
+        return (strength / scale) ** 2 * g * g / ((1.0 - g) * (1.0 + g))
+
+    def gap(alpha: float) -> float:
+        square = square_at(alpha)
+        if square >= 1.0:
+            return 1.0 - square - 2.0 * alpha / (b * scale)
+        return (1.0 - square) / _correlator(alpha, symmetry)[0] - 2.0 * alpha / (b * scale)
+
+    edge = (1.0 - 1e-9) / (1.0 + abs(symmetry))  # beyond it J^n a^n grows
+    if gap(edge) > 0.0:
+        return None
+    alpha = float(brentq(gap, 1e-12, edge, xtol=1e-15, rtol=1e-14))
+    square = square_at(alpha)
+    total, skew = _correlator(alpha, symmetry)
+    return square, 0.5 * b * scale / alpha * (1.0 - square) * (1.0 - (1.0 + skew) / total)

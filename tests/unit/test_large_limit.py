@@ -1,0 +1,69 @@
+"""Closed forms of infinite size, against the published table, the equations themselves and large samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import glassformer as gf
+from glassformer._core._errors import InvalidInputError
+
+TABLE = {  # beta: Gram m/R, alignment, inst.; nMF m/R, alignment; TAP m/R, alignment (J = h = 1)
+    0.5: (0.2306, 0.9744, 0.2247, 0.2421, 0.9719, 0.2301, 0.9745),
+    1.0: (0.3933, 0.9306, 0.3660, 0.4404, 0.9152, 0.3862, 0.9329),
+    2.0: (0.5774, 0.8660, 0.5000, 0.6671, 0.8319, 0.5362, 0.8813),
+    4.0: (0.7366, 0.8052, 0.5931, 0.8256, 0.7711, 0.5309, 0.8832),
+    8.0: (0.8494, 0.7622, 0.6474, 0.9119, 0.7389, 0.2581, 0.9683),
+}
+
+
+@pytest.mark.parametrize("beta", TABLE)
+def test_the_published_table_comes_out(beta):
+    law = gf.Asymmetric()
+    gram, nmf, tap = (gf.solve(law, method(beta)) for method in (gf.GramClosure, gf.NaiveMeanField, gf.TAP))
+    found = [
+        float(gram.magnetization_norm), float(gram.alignment_of_mean), float(gram.mean_of_alignment),
+        float(nmf.magnetization_norm), float(nmf.alignment_of_mean),
+        float(tap.magnetization_norm), float(tap.alignment_of_mean),
+    ]  # fmt: skip
+    assert np.allclose(found, TABLE[beta], atol=6e-5)
+
+
+@pytest.mark.parametrize(("beta", "scale", "strength"), [(0.3, 1.7, 0.4), (3.0, 0.6, 1.3), (25.0, 1.0, 0.5)])
+@pytest.mark.parametrize("reaction", [0.0, 1.0])
+def test_mean_field_roots_satisfy_their_equation_at_any_scale(beta, scale, strength, reaction):
+    method = gf.TAP(beta) if reaction else gf.NaiveMeanField(beta)
+    m = float(gf.solve(gf.LargeLimit(gf.Asymmetric(scale=scale), strength=strength), method).magnetization_norm)
+    q = m * m
+    left = m * (2 / (beta * (1 - q)) + 0.5 * reaction * beta * scale**2 * (1 - q))
+    assert left == pytest.approx(math.hypot(strength, scale * m), rel=1e-9)
+
+
+@pytest.mark.parametrize(("beta", "scale", "strength"), [(1.5, 1.0, 1.0), (3.0, 0.7, 0.6)])
+def test_a_large_sample_reaches_the_limit_of_the_gram_closure(beta, scale, strength):
+    n = dim = 500
+    law = gf.Asymmetric(scale=scale)
+    model = gf.VectorSpin(law.sample(n=n, seed=2), gf.sphere_fields(n, dim=dim, seed=3, strength=strength))
+    sample = gf.solve(model, gf.GramClosure(beta, response="large_d"))
+    limit = gf.solve(gf.LargeLimit(law, strength=strength), gf.GramClosure(beta))
+    # Self-averaging: fluctuations of order 1/sqrt(N) per site average over N sites; corrections are O(1/N).
+    for name in ("alignment_of_mean", "mean_of_alignment"):
+        assert float(sample[name]) == pytest.approx(float(limit[name]), abs=6.0 / n)
+    sigma = float(sample.entropy_production) / (n * dim)
+    assert sigma == pytest.approx(float(limit.entropy_production_per_spin_and_component), rel=20.0 / n)
+
+
+def test_at_zero_temperature_all_alignments_are_one_over_root_two():
+    for method in (gf.GramClosure, gf.NaiveMeanField):
+        assert float(gf.solve(gf.Asymmetric(), method(1e6)).alignment_of_mean) == pytest.approx(2**-0.5, abs=1e-5)
+    symmetric = gf.solve(gf.LargeLimit(gf.SherringtonKirkpatrick(scale=0.5**0.5)), gf.NaiveMeanField(1e6))
+    assert float(symmetric.alignment_of_mean) == pytest.approx(1.5**-0.5, abs=1e-5)
+
+
+def test_a_law_without_closed_form_says_what_to_do():
+    with pytest.raises(InvalidInputError, match="sample the law and solve the sample"):
+        gf.solve(gf.Asymmetric(asymmetry=0.5), gf.GramClosure(1.0))
+    with pytest.raises(InvalidInputError, match="NaiveMeanField has one"):
+        gf.solve(gf.SherringtonKirkpatrick(), gf.GramClosure(1.0))
