@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from glassformer._core._citations import cite
-from glassformer._core._status import Status, attach_evidence, raise_unless_good
+from glassformer._core._status import Status, attach_evidence, raise_if_failed
 from glassformer._core._validation import FloatArray
 from glassformer._simulate import boundary
 from glassformer.dynamics._motion import AbstractMotion, Dynamics, SpinState
@@ -62,7 +62,7 @@ def result_of(
         attach_evidence(
             dataset, status=Status.NONFINITE, method=method, wall_time=wall_time, citations=citations, **evidence
         )
-        return raise_unless_good(dataset, throw=throw)
+        return raise_if_failed(dataset, throw=throw)
     units = units_of(sums)
     table = _Table()
     status = _fill(table, sums, units, motion, boundary(motion, state.spins) - start_boundary)

@@ -33,6 +33,11 @@ class Status(StrEnum):
         return self in (Status.OK, Status.CONVERGED)
 
     @property
+    def failed(self) -> bool:
+        """Whether there is no answer to use. What is neither good nor failed is an answer with a warning."""
+        return self in (Status.NOT_CONVERGED, Status.NONFINITE, Status.INTERRUPTED)
+
+    @property
     def sentence(self) -> str:
         """The status in words."""
         return _SENTENCES[self]
@@ -106,10 +111,10 @@ def evidence(dataset: xr.Dataset) -> dict[str, Any]:
     return found
 
 
-def raise_unless_good(dataset: xr.Dataset, *, throw: bool) -> xr.Dataset:
-    """Return `dataset`, or raise `NotConvergedError` with it inside when its status is bad and `throw` is set."""
+def raise_if_failed(dataset: xr.Dataset, *, throw: bool) -> xr.Dataset:
+    """Return `dataset`, or raise `NotConvergedError` with it inside when there is no answer to use and `throw` is set."""
     status = Status(dataset.attrs["status"])
-    if throw and not status.good:
+    if throw and status.failed:
         attrs = dataset.attrs
         detail = f" (residual {attrs['residual']:.3g})" if "residual" in attrs else ""
         raise NotConvergedError(

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import GlassformerError, InvalidInputError
+from glassformer._core._status import Status
 from glassformer.cli._progress import Reporter, duration
 from glassformer.cli._values import evidence_of, print_json, print_table, run_object, value_rows, values_of
-from glassformer.sweeps._store import is_good
+from glassformer.sweeps._store import is_usable
 from glassformer.sweeps._values import parse_settings, parse_value
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def resume_command(
 
 
 def print_run(dataset: xr.Dataset, path: Path, as_json: bool) -> int:
-    """Print a result; return 1 when it cannot be trusted."""
-    good = is_good(dataset.attrs["status"])
+    """Print a result, with its warnings; return 1 when there is no answer to use."""
+    usable = is_usable(dataset.attrs["status"])
     if as_json:
         print_json(run_object(dataset, path))
     else:
@@ -120,12 +121,16 @@ def print_run(dataset: xr.Dataset, path: Path, as_json: bool) -> int:
         print_table(f"{attrs['run']}: {attrs['status']}{time}", ["quantity", "value", "unit"], rows)
         if "seed" in attrs:
             print(f"seed {int(attrs['seed'])}")
+        if "note" in attrs:
+            print(f"note: {attrs['note']}")
         print(f"stored in {path}")
         print(f"next: {_next(dataset, path)}")
-    if not good:
-        sentence = str(dataset.attrs["status_sentence"]).rstrip(".")
+    sentence = str(dataset.attrs["status_sentence"]).rstrip(".")
+    if not usable:
         print(f"Error: {dataset.attrs['run']}: {sentence}; the result is stored in {path}.", file=sys.stderr)
-    return 0 if good else 1
+    elif not Status(dataset.attrs["status"]).good:
+        print(f"Warning: {dataset.attrs['run']}: {sentence}.", file=sys.stderr)
+    return 0 if usable else 1
 
 
 def print_sweep(path: Path, as_json: bool, points: list[int] | None = None) -> int:

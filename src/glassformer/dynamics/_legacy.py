@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from glassformer._core._random import check_seed, stream_key
-from glassformer._core._status import Status, attach_evidence, raise_unless_good
+from glassformer._core._status import Status, attach_evidence, raise_if_failed
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_number
 from glassformer.models import VectorSpin
 
@@ -182,4 +182,4 @@ def legacy_run(
         averages_over="records of each chain",
         note="legacy: samples a squared loss with spins of free length, not the model",
     )
-    return raise_unless_good(dataset, throw=throw)
+    return raise_if_failed(dataset, throw=throw)

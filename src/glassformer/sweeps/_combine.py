@@ -13,7 +13,7 @@ from glassformer._core._errors import StoreError
 from glassformer._core._status import Status, versions
 from glassformer.sweeps._netcdf import split_volatile
 from glassformer.sweeps._points import Point, inspect_point
-from glassformer.sweeps._store import RESULT, is_good, load_result, read_manifest
+from glassformer.sweeps._store import RESULT, is_usable, load_result, read_manifest
 from glassformer.sweeps._study import Study, read_study
 
 if TYPE_CHECKING:
@@ -80,9 +80,15 @@ def combine(study: Study, directory: Path, points: list[Point]) -> xr.Dataset:
 def summarise(points: Iterable[Point]) -> tuple[str, str]:
     """Return the status of the whole and its sentence."""
     listed = list(points)
-    bad = [point for point in listed if not is_good(point.status)]
+    bad = [point for point in listed if not is_usable(point.status)]
     if not bad:
-        return Status.OK.value, f"All {len(listed)} points are done."
+        warned = [point for point in listed if not Status(point.status).good]
+        tail = (
+            f", {len(warned)} with a warning; the first is point {warned[0].index}: {warned[0].sentence}"
+            if warned
+            else "."
+        )
+        return Status.OK.value, f"All {len(listed)} points are done{tail}"
     status = bad[0].status if bad[0].status in list(Status) else Status.NOT_CONVERGED.value
     return status, f"{len(bad)} of {len(listed)} points failed; the first is point {bad[0].index}: {bad[0].sentence}"
 

@@ -101,7 +101,8 @@ def _map_once(
                 on_done(task, None if future.exception() else future.result(), future.exception())
             return left
         try:
-            pending = {executor.submit(work, *task): task for task in tasks}
+            with _interrupts_held_back():
+                pending = {executor.submit(work, *task): task for task in tasks}
         except BrokenProcessPool:
             return tasks
         while pending:
@@ -132,13 +133,27 @@ def _processes(jobs: int) -> Iterator[Executor]:
         try:
             yield pool
         except BaseException:
+            workers = list((getattr(pool, "_processes", None) or {}).values())  # shutdown forgets them
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list((getattr(pool, "_processes", None) or {}).values()):
+            for process in workers:
                 with suppress(OSError, ValueError):
                     process.terminate()
             raise
         else:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Deliver Ctrl-C afterwards: processes started inside inherit this, until `prepare_worker` has silenced it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -159,6 +174,8 @@ def _one_thread_per_process() -> Iterator[None]:
 def prepare_worker() -> None:
     """Set up a worker process: Ctrl-C is the parent's business, and the worker does not outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if "numpy" in sys.modules:  # imported before the variables could act, by the user's own script
         from threadpoolctl import threadpool_limits

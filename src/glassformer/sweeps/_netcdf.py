@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import StoreError
@@ -55,7 +57,8 @@ def to_bytes(dataset: xr.Dataset) -> bytes:
         clean[name].attrs = _storable(dataset[name].attrs)
         clean[name].encoding = {}
     try:
-        return bytes(clean.to_netcdf(engine="h5netcdf"))
+        with _own_lock():
+            return bytes(clean.to_netcdf(engine="h5netcdf"))
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"the result cannot be written as NetCDF ({error}); use real numbers, text and their arrays."
@@ -66,12 +69,27 @@ def from_bytes(data: bytes) -> xr.Dataset:
     """Read what `to_bytes` wrote; nothing is interpreted as a date."""
     import xarray as xr
 
-    with xr.open_dataset(io.BytesIO(data), engine="h5netcdf", decode_times=False, decode_timedelta=False) as dataset:
+    with (
+        _own_lock(),
+        xr.open_dataset(io.BytesIO(data), engine="h5netcdf", decode_times=False, decode_timedelta=False) as dataset,
+    ):
         loaded = dataset.load()
     for name in loaded.variables:
         loaded[name].encoding = {}
     loaded.encoding = {}
     return loaded
+
+
+@contextmanager
+def _own_lock() -> Iterator[None]:
+    """Keep xarray from asking a Dask cluster, when this process is part of one, for a lock: the file is in memory."""
+    if "dask" not in sys.modules:
+        yield
+        return
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
 
 
 def json_without_nan(value: Any) -> Any:

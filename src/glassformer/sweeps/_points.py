@@ -24,7 +24,7 @@ from glassformer.sweeps._store import (
     Stored,
     clear_debris,
     inspect_run,
-    is_good,
+    is_usable,
     write_config,
     write_manifest,
 )
@@ -69,7 +69,7 @@ def run_point(directory: str, index: int, progress: Progress | None = None) -> s
         except StoreBusyError:
             return "running"
         return "failed"
-    return "done" if is_good(dataset.attrs["status"]) else "failed"
+    return "done" if is_usable(dataset.attrs["status"]) else "failed"
 
 
 def _store_failure(stored: Stored, path: Path, error: Exception) -> None:

@@ -95,7 +95,7 @@ def run(
     progress : callable, optional
         ``progress(done, total)``.
     throw : bool
-        Raise `NotConvergedError`, with the result inside, when the status is not good. It is stored either way.
+        Raise `NotConvergedError`, with the result inside, when there is no answer to use. It is stored either way.
     figure : bool
         Draw the figure of the run, if it has one.
     **settings
@@ -123,7 +123,7 @@ def run(
     prepared, path = prepare(name, scale=scale, seed=seed, settings=settings, directory=directory)
     dataset = execute(prepared, path, Options(jobs=jobs, progress=progress, figure=figure))
     status = Status(dataset.attrs["status"])
-    if throw and not status.good:
+    if throw and status.failed:
         raise NotConvergedError(
             f"{prepared.name}: {dataset.attrs['status_sentence']} The result is stored in {path}; "
             "pass throw=False to get it.",
@@ -257,11 +257,12 @@ def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) 
 def _keep_bad_status(combined: xr.Dataset, parts: list[xr.Dataset]) -> None:
     """A part that cannot be trusted shows in the whole, whatever `combine` does with attributes."""
     statuses = [Status(part.attrs.get("status", Status.OK.value)) for part in parts]
-    bad = [status for status in statuses if not status.good]
+    bad = sorted((status for status in statuses if not status.good), key=lambda status: not status.failed)
     if bad and Status(combined.attrs.get("status", Status.OK.value)).good:
         combined.attrs["status"] = bad[0].value
     if bad:
-        combined.attrs["status_sentence"] = f"{len(bad)} of {len(parts)} parts: {bad[0].sentence}"
+        count = statuses.count(bad[0])
+        combined.attrs["status_sentence"] = f"{count} of {len(parts)} parts: {bad[0].sentence}"
 
 
 def finalize(dataset: xr.Dataset, stored: Stored) -> None:

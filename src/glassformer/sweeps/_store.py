@@ -48,8 +48,8 @@ State = Literal["absent", "empty", "unfinished", "done", "failed", "damaged", "f
 class Inspection:
     """What a directory turned out to be.
 
-    ``state`` is ``done`` (complete, verified, good status), ``failed`` (complete and verified, but its status is not
-    good), ``damaged``, ``unfinished``, ``empty``, ``absent`` or ``foreign`` (files that are not ours).
+    ``state`` is ``done`` (complete and verified), ``failed`` (complete and verified, but there is no answer to use),
+    ``damaged``, ``unfinished``, ``empty``, ``absent`` or ``foreign`` (files that are not ours).
     """
 
     path: Path
@@ -193,7 +193,7 @@ def inspect_run(path: Path) -> Inspection:
             manifest,
             damaged,
         )
-    state: State = "done" if is_good(manifest["status"]) else "failed"
+    state: State = "done" if is_usable(manifest["status"]) else "failed"
     return Inspection(path, state, manifest["sentence"], manifest)
 
 
@@ -276,9 +276,9 @@ def require_same(path: Path, wanted: Stored, manifest: Mapping[str, Any] | None 
     raise InvalidInputError(f"{path} holds another configuration: {difference}; choose another directory with -o.")
 
 
-def is_good(status: str) -> bool:
-    """Whether `status` (a `Status` value, or ``error``) means that the numbers may be used."""
-    return status in [member.value for member in Status if member.good]
+def is_usable(status: str) -> bool:
+    """Whether `status` (a `Status` value, or ``error``) means that there are numbers to use, if with a warning."""
+    return status in [member.value for member in Status if not member.failed]
 
 
 def _manifest_digest(manifest: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from glassformer.sweeps._store import (
     RESULT,
     STUDY,
     clear_debris,
-    is_good,
+    is_usable,
     load_result,
     read_manifest,
     verify,
@@ -193,7 +193,7 @@ def resume_sweep(
         finished = _finished(path, study)
         if finished is None:
             finished = _run_all(study, path, kind, jobs, scheduler, progress)
-    if throw and not is_good(finished.attrs["status"]):
+    if throw and not is_usable(finished.attrs["status"]):
         raise NotConvergedError(f"{study.name}: {finished.attrs['status_sentence']}", finished)
     return finished
 

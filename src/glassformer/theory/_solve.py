@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from glassformer._core._errors import MethodNotApplicableError, invalid
-from glassformer._core._status import raise_unless_good
+from glassformer._core._status import raise_if_failed
 from glassformer.theory._methods import Method, MethodTable, is_model, known, methods
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def solve(
         from glassformer.theory.asymptotics import solve_ensemble
 
         dataset = solve_ensemble(model, method)
-    return raise_unless_good(dataset, throw=throw)
+    return raise_if_failed(dataset, throw=throw)
 
 
 def _explain(row: Method, model: Any, table: MethodTable) -> str:
