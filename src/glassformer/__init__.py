@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from glassformer.dynamics import LegacyLossMetropolis as LegacyLossMetropolis
     from glassformer.dynamics import Overrelaxation as Overrelaxation
     from glassformer.dynamics import ParallelHeatBath as ParallelHeatBath
+    from glassformer.dynamics import ParallelTempering as ParallelTempering
     from glassformer.dynamics import SequentialHeatBath as SequentialHeatBath
+    from glassformer.dynamics import geometric_ladder as geometric_ladder
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.models import VectorSpin as VectorSpin
@@ -74,7 +76,9 @@ _PUBLIC = {
         "LegacyLossMetropolis",
         "Overrelaxation",
         "ParallelHeatBath",
+        "ParallelTempering",
         "SequentialHeatBath",
+        "geometric_ladder",
         "legacy_run",
         "sample_von_mises_fisher",
     ),

@@ -39,7 +39,7 @@ Progress = Callable[[float, float], None]
 
 _CHUNK_SECONDS = 0.25  # between two reports of progress
 CHECKPOINT_SECONDS = 30.0
-_FORMAT = "simulate-1"  # changes whenever the bits of a run would
+_FORMAT = "simulate-2"  # changes whenever the bits of a run would
 
 
 def simulate(
@@ -63,7 +63,7 @@ def simulate(
     ----------
     model : VectorSpin
     dynamics : object
-        `ParallelHeatBath`, `SequentialHeatBath`, `Overrelaxation`, ...
+        `ParallelHeatBath`, `SequentialHeatBath`, `ParallelTempering`, ...
     steps : int
         Measured steps (sweeps for sequential dynamics).
     replicas : int
@@ -130,30 +130,28 @@ def simulate(
     if seed is None and checkpoint is not None:
         seed = peek_seed(checkpoint)
     seed = check_seed(seed)
-    if hasattr(dynamics, "simulate"):
-        result: xr.Dataset = dynamics.simulate(
-            model, steps=steps, replicas=replicas, burn_in=burn_in, seed=seed, start=start, measure=measure,
-            threads=threads, progress=progress, checkpoint=checkpoint, throw=throw,
-        )  # fmt: skip
-        return result
     if not hasattr(dynamics, "prepare"):
         raise invalid(
             "the dynamics",
             dynamics,
-            "ParallelHeatBath, SequentialHeatBath, Overrelaxation or another dynamics",
+            "ParallelHeatBath, SequentialHeatBath, ParallelTempering or another dynamics",
             "theories go to solve",
         )
     check_steps(burn_in + steps)
     motion = dynamics.prepare(model, seed=seed)
+    motion.pauses(burn_in)  # refuses a burn-in that is too short for it
+    if motion.levels > 1 and measure.trajectory:
+        raise invalid("trajectory", True, "False when temperatures are swapped", "use a dynamics at one temperature")
     spins = (
-        model.random_spins(replicas=replicas, seed=seed)
+        model.random_spins(replicas=replicas * motion.levels, seed=seed)
         if start is None
-        else check_spins("start", start, model, replicas)
+        else np.repeat(check_spins("start", start, model, replicas), motion.levels, axis=0)
     )
     files = None
     if checkpoint is not None:
         files = CheckpointFiles(checkpoint, _identity(model, dynamics, steps, burn_in, seed, spins, measure))
-    run = _Run(motion, measure, steps=steps, burn_in=burn_in, seed=seed, start=spins, files=files)
+    layout = Layout(model.n, model.dim, replicas, steps, motion.lanes, motion.levels)
+    run = _Run(motion, measure, layout, burn_in=burn_in, seed=seed, start=spins, files=files)
     began = time.perf_counter()
     run.go(threads=thread_count(threads), progress=progress)
     from glassformer._result import result_of  # labelled arrays are slow to import
@@ -179,8 +177,8 @@ class _Run:
         self,
         motion: AbstractMotion,
         measure: Measure,
+        layout: Layout,
         *,
-        steps: int,
         burn_in: int,
         seed: int,
         start: np.ndarray,
@@ -188,12 +186,15 @@ class _Run:
     ) -> None:
         model = motion.model
         self.motion, self.burn_in, self.seed, self.files = motion, burn_in, seed, files
-        self.layout = Layout(model.n, model.dim, start.shape[0], steps, motion.lanes)
+        self.measure, self.layout = measure, layout
         self.finite = True
         self.whole = True  # all tiles have taken the same steps
-        self.sums = Accumulators(
-            model, measure, self.layout, self_coupling=motion.self_coupling, energy_offset=float(model.energy(start[0]))
-        )
+        offset = float(model.energy(start[0]))
+        single = motion.levels == 1  # with several temperatures the state before belongs to another one
+        self.sums = [
+            Accumulators(model, measure, layout, motion.self_coupling, offset, delayed=single)
+            for _ in range(motion.levels)
+        ]
         saved = files.load() if files is not None else None
         if saved is None:
             self.done = 0  # burn-in included
@@ -203,7 +204,8 @@ class _Run:
             self.done = int(saved["done"])
             self.state = SpinState.from_arrays(saved)
             self.start_boundary = saved["start_boundary"]
-            self.sums.load({name: saved[f"sum_{name}"] for name in self.sums.arrays})
+            for level, sums in enumerate(self.sums):
+                sums.load({name: saved[f"sum_{level}_{name}"] for name in sums.arrays})
 
     @property
     def total(self) -> int:
@@ -217,7 +219,7 @@ class _Run:
         buffers: queue.SimpleQueue[Recording] = queue.SimpleQueue()
         model = self.motion.model
         for _ in range(min(threads, len(jobs))):
-            buffers.put(Recording.empty(model.n, self.motion.lanes, model.dim, self.layout.piece))
+            buffers.put(Recording.empty(model.n, self.motion.lanes, model.dim, self.layout.piece, self.motion.levels))
         with one_blas_thread(), ThreadPoolExecutor(max_workers=min(threads, len(jobs))) as pool:
             try:
                 self._loop(pool, tiles, jobs, buffers, progress)
@@ -245,8 +247,8 @@ class _Run:
         while self.done < self.total:
             began = time.monotonic()
             self.whole = False
-            interrupted = self._chunk(pool, jobs, buffers, pieces_per_chunk)
-            self.finite = self.sums.finite
+            interrupted = self._chunk(pool, tiles, jobs, buffers, pieces_per_chunk)
+            self.finite = all(sums.finite for sums in self.sums)
             if not self.finite or (self.done == self.burn_in and not self._begin_measuring(tiles)):
                 return
             self.whole = True
@@ -266,17 +268,22 @@ class _Run:
     def _chunk(
         self,
         pool: ThreadPoolExecutor,
+        tiles: list[AbstractTile],
         jobs: list[list[AbstractTile]],
         buffers: queue.SimpleQueue[Recording],
         pieces_per_chunk: int,
     ) -> bool:
         """Advance every tile by the same steps; return whether the user asked to stop meanwhile."""
         if self.done < self.burn_in:
-            length = min(pieces_per_chunk * self.layout.piece, self.burn_in - self.done)
+            pauses = self.motion.pauses(self.burn_in)
+            stop = min([step for step in pauses if step > self.done], default=self.burn_in)
+            length = min(pieces_per_chunk * self.layout.piece, stop - self.done)
             interrupted = _finish([pool.submit(_burn, job, length) for job in jobs])
             self.done += length
+            if self.done in pauses:
+                self.motion.pause(tiles, self.done, self.burn_in)
             return interrupted
-        if self.sums.measure.trajectory:
+        if self.measure.trajectory:
             pieces_per_chunk = 1  # the replica sums of every tile are held until they are merged
         pieces = []
         for piece in self.layout.pieces(self.done - self.burn_in):
@@ -287,7 +294,7 @@ class _Run:
         interrupted = _finish(futures)
         for future in futures:  # in the order of tiles, so that sums over replicas have one rounding
             for first_time, sums, squares in future.result():
-                self.sums.add_moments(first_time, sums, squares)
+                self.sums[0].add_moments(first_time, sums, squares)
         self.done += sum(length for _, _, length in pieces)
         return interrupted
 
@@ -298,9 +305,9 @@ class _Run:
         if not self.finite:
             return False
         self.start_boundary = boundary(self.motion, state.spins)
-        if self.sums.measure.trajectory:
-            self.sums.arrays["trajectory"][0, 0] = state.spins.sum(axis=0)
-            self.sums.arrays["trajectory"][1, 0] = (state.spins**2).sum(axis=0)
+        if self.measure.trajectory:
+            self.sums[0].arrays["trajectory"][0, 0] = state.spins.sum(axis=0)
+            self.sums[0].arrays["trajectory"][1, 0] = (state.spins**2).sum(axis=0)
         return True
 
     def _save(self, tiles: list[AbstractTile]) -> None:
@@ -311,7 +318,11 @@ class _Run:
             **self.state.to_arrays(),
             "start_boundary": self.start_boundary,
             "seed": np.asarray(self.seed),
-            **{f"sum_{name}": array for name, array in self.sums.arrays.items()},
+            **{
+                f"sum_{level}_{name}": array
+                for level, sums in enumerate(self.sums)
+                for name, array in sums.arrays.items()
+            },
         }
         self.files.save(arrays, self.done)
 
@@ -322,7 +333,7 @@ def boundary(motion: AbstractMotion, spins: np.ndarray) -> np.ndarray:
 
     if not motion.synchronous:
         return np.zeros(spins.shape[0])
-    return path_boundary(motion.model, motion.beta, spins)
+    return path_boundary(motion.model, float(motion.betas[0]), spins)
 
 
 def _burn(tiles: list[AbstractTile], length: int) -> None:
@@ -333,7 +344,7 @@ def _burn(tiles: list[AbstractTile], length: int) -> None:
 def _measure(
     tiles: list[AbstractTile],
     pieces: list[tuple[int, int, int]],
-    sums: Accumulators,
+    all_sums: list[Accumulators],
     buffers: queue.SimpleQueue[Recording],
 ) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Advance tiles that share a group of correlations, piece by piece, and add what they recorded."""
@@ -343,9 +354,10 @@ def _measure(
         for piece in pieces:
             for tile in tiles:
                 tile.advance(piece[2], recording)
-                sums.add(piece, tile.first_replica, tile.active, recording.path, recording.scalars)
-                if sums.measure.trajectory:
-                    moments.append((piece[1] + 1, *sums.piece_moments(piece, tile.active, recording.path)))
+                for sums, path, scalars in zip(all_sums, recording.path, recording.scalars):
+                    sums.add(piece, tile.first_replica, tile.active, path, scalars)
+                    if sums.measure.trajectory:
+                        moments.append((piece[1] + 1, *sums.piece_moments(piece, tile.active, path)))
     finally:
         buffers.put(recording)
     return moments

@@ -161,6 +161,13 @@ SOURCES: dict[str, Source] = {
             1987,
         ),
         _source(
+            "swendsen1986",
+            "Swendsen, R. H. and Wang, J.-S.",
+            "Replica Monte Carlo simulation of spin-glasses",
+            "Physical Review Letters 57, 2607",
+            1986,
+        ),
+        _source(
             "hukushima1996",
             "Hukushima, K. and Nemoto, K.",
             "Exchange Monte Carlo method and application to spin glass simulations",

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, stream_key
 from glassformer._core._status import Status, attach_evidence, raise_if_failed
-from glassformer._core._validation import FloatArray, as_choice, as_count, as_number
+from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, as_number
 from glassformer.models import VectorSpin
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 RATIOS = ("stationary", "kinetic_previous", "kinetic_reversed")
 REFRESH_EVERY = 100_000  # moves; the incremental fields are recomputed then
+_SERIES = ("field_cosine", "target_cosine", "norm", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def legacy_run(
     moves: int,
     records: int = 100,
     spacing: str = "linear",
+    burn_in: int = 0,
+    burn_in_step: float | None = None,
     replicas: int = 1,
     seed: int | None = None,
     start: FloatArray | None = None,
@@ -88,6 +92,11 @@ def legacy_run(
         Number of moves, and of records among them.
     spacing : {"linear", "log"}
         How the records are spread.
+    burn_in : int
+        Moves before the first recorded one; not counted in `moves`.
+    burn_in_step : float, optional
+        Step of the burn-in. The law of the ratio ``stationary`` does not depend on the step, so that wide steps
+        (see `wide_step`) reach it hundreds of times sooner than the published one. By default the step of `dynamics`.
     replicas : int
         Independent chains; all start from the same published state unless `start` says otherwise.
     start : array (site, component), optional
@@ -113,19 +122,18 @@ def legacy_run(
     from glassformer.dynamics._kernels._legacy import advance, refresh
 
     moves, records = as_count("moves", moves), as_count("records", records)
-    replicas, seed = as_count("replicas", replicas), check_seed(seed)
+    burn_in, replicas, seed = as_count("burn_in", burn_in, minimum=0), as_count("replicas", replicas), check_seed(seed)
     as_choice("spacing", spacing, ("linear", "log"))
     clock = time.perf_counter()
-    n, dim = model.n, model.dim
+    spins = _start(model, start)
     spread = np.geomspace(1, moves, records) if spacing == "log" else np.linspace(moves / records, moves, records)
     at = np.unique(np.rint(spread).astype(np.int64))
+    n, dim = spins.shape
     step_size = dynamics.step_size or 1.0 / (n * math.sqrt(dim))
-    spins = np.full((n, dim), 1.0 / math.sqrt(dim)) if start is None else np.asarray(start, dtype=np.float64)
+    first_step = step_size if burn_in_step is None else as_number("burn_in_step", burn_in_step, minimum=0.0)
     couplings_t, fields_t = np.ascontiguousarray(model.couplings.T), np.ascontiguousarray(model.fields.T)
-    field_norm = np.linalg.norm(model.fields, axis=1)
     key = split_key(stream_key(seed, f"dynamics/legacy/{dynamics.ratio}"))
-    names = ("field_cosine", "target_cosine", "norm", "cost")
-    series = {name: np.empty((replicas, len(at))) for name in names}
+    series = {name: np.empty((replicas, len(at))) for name in _SERIES}
     accepted = np.zeros(replicas)
     mean = np.zeros((n, dim))
     finite = True
@@ -135,34 +143,23 @@ def legacy_run(
         square, product, cosine = np.empty(n), np.empty(n), np.empty(n)
         refresh(state, couplings_t, fields_t, square, product, cosine)
         gap, done = 0.0, 0
-        for index, target in enumerate(at):
+        for index, target in enumerate([burn_in, *(burn_in + at)]):
             while done < target:
                 count = min(int(target) - done, REFRESH_EVERY)
                 number, gap = advance(
                     state, couplings_t, fields_t, square, product, cosine, gap, done, count, REFRESH_EVERY,
-                    float(dynamics.beta), model.r, step_size, RATIOS.index(dynamics.ratio), np.uint64(replica), *key,
+                    float(dynamics.beta), model.r, step_size if index else first_step, RATIOS.index(dynamics.ratio),
+                    np.uint64(replica), *key,
                 )  # fmt: skip
-                accepted[replica] += number
+                accepted[replica] += number if index else 0
                 done += count
                 if progress is not None:
-                    progress(replica * moves + done, replicas * moves)
-            now, fields = state[:, n:].T, state[:, :n].T
-            length, pull = np.linalg.norm(now, axis=1), np.linalg.norm(fields, axis=1)
-            has_target = pull > 0
-            unit = fields / np.where(has_target, pull, 1.0)[:, None]
-            along = np.einsum("ia,ia->i", now, unit)
-            scale = field_norm * length
-            kept = scale > 0
-            series["field_cosine"][replica, index] = np.sum(
-                np.einsum("ia,ia->i", now, model.fields)[kept] / scale[kept]
-            ) / max(int(kept.sum()), 1)
-            total = math.sqrt(float(np.sum(length**2)) * max(int(has_target.sum()), 1))
-            series["target_cosine"][replica, index] = float(along.sum()) / total if total > 0 else 0.0
-            series["norm"][replica, index] = length.mean()
-            series["cost"][replica, index] = 0.5 * float(
-                np.mean(length**2 + model.r**2 * has_target - 2.0 * model.r * along)
-            )
-            mean += now / (replicas * len(at))
+                    progress(replica * (burn_in + moves) + done, replicas * (burn_in + moves))
+            if index:
+                now = state[:, n:].T
+                for name, value in _record(model, now, state[:, :n].T).items():
+                    series[name][replica, index - 1] = value
+                mean += now / (replicas * len(at))
         finite = finite and bool(np.isfinite(state).all())
     dataset = xr.Dataset(
         {
@@ -183,3 +180,36 @@ def legacy_run(
         note="legacy: samples a squared loss with spins of free length, not the model",
     )
     return raise_if_failed(dataset, throw=throw)
+
+
+def wide_step(beta: float, dim: int) -> float:
+    r"""Return a step of which about a quarter is accepted, :math:`2/\sqrt{\beta D}`, at most 1.
+
+    At a given target a spin is Gaussian with variance :math:`1/\beta` per component.
+    """
+    return min(1.0, 2.0 / math.sqrt(max(beta, 1e-300) * dim))
+
+
+def _start(model: VectorSpin, start: FloatArray | None) -> FloatArray:
+    shape = (model.n, model.dim)
+    if start is None:
+        return np.full(shape, 1.0 / math.sqrt(model.dim))
+    spins = as_float_array("start", start, ndim=2)
+    if spins.shape != shape:
+        raise invalid("start", f"an array of shape {spins.shape}", f"of shape {shape}, (site, component)")
+    return spins
+
+
+def _record(model: VectorSpin, spins: FloatArray, fields: FloatArray) -> dict[str, float]:
+    """Return what is recorded of one state; sites without a field have no target, and no cosine with it."""
+    length, pull, drive = (np.linalg.norm(a, axis=1) for a in (spins, fields, model.fields))
+    has_target, has_cosine = pull > 0, drive * length > 0
+    along = np.einsum("ia,ia->i", spins, fields) / np.where(has_target, pull, 1.0)
+    cosines = np.einsum("ia,ia->i", spins, model.fields)[has_cosine] / (drive * length)[has_cosine]
+    whole = math.sqrt(float(np.sum(length**2)) * int(has_target.sum()))
+    return {
+        "field_cosine": float(cosines.sum()) / max(len(cosines), 1),
+        "target_cosine": float(along.sum()) / whole if whole > 0 else 0.0,
+        "norm": float(length.mean()),
+        "cost": 0.5 * float(np.mean(length**2 + model.r**2 * has_target - 2.0 * model.r * along)),
+    }

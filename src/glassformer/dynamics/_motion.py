@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -33,11 +33,14 @@ class SpinState:
         bits depend on the past).
     step : int
         Steps taken since the start; part of the address of every random draw.
+    extra : mapping of str to array
+        What one kind of motion carries beside them, such as the temperatures of a ladder.
     """
 
     spins: FloatArray
     fields: FloatArray
     step: int = 0
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def replicas(self) -> int:
@@ -46,12 +49,14 @@ class SpinState:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the state as plain arrays, for a checkpoint."""
-        return {"spins": self.spins, "fields": self.fields, "step": np.asarray(self.step)}
+        extra = {f"extra_{name}": array for name, array in self.extra.items()}
+        return {"spins": self.spins, "fields": self.fields, "step": np.asarray(self.step), **extra}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> SpinState:
         """Build the state from what `to_arrays` returned."""
-        return cls(np.asarray(arrays["spins"]), np.asarray(arrays["fields"]), int(arrays["step"]))
+        extra = {name.removeprefix("extra_"): array for name, array in arrays.items() if name.startswith("extra_")}
+        return cls(np.asarray(arrays["spins"]), np.asarray(arrays["fields"]), int(arrays["step"]), extra)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +65,9 @@ class Recording:
 
     Parameters
     ----------
-    path : array (site, time, lane * component)
-    scalars : array (4, time, lane)
+    path : array (level, site, time, lane * component)
+        One level for each temperature that the motion moves at.
+    scalars : array (level, 4, time, lane)
         Sums over sites, from time 1 on: ``internal`` s.(h-x), ``external`` s.x, ``alignment`` (mean cosine with x), and
         ``exchange``, the heat of the step into the bath that couplings account for (times beta: entropy).
     """
@@ -70,9 +76,9 @@ class Recording:
     scalars: FloatArray
 
     @classmethod
-    def empty(cls, n: int, lanes: int, dim: int, steps: int) -> Recording:
+    def empty(cls, n: int, lanes: int, dim: int, steps: int, levels: int = 1) -> Recording:
         """Return buffers for `steps` steps."""
-        return cls(np.zeros((n, steps + 1, lanes * dim)), np.zeros((4, steps + 1, lanes)))
+        return cls(np.zeros((levels, n, steps + 1, lanes * dim)), np.zeros((levels, 4, steps + 1, lanes)))
 
 
 class PerThread:
@@ -109,11 +115,12 @@ class AbstractMotion(ABC):
 
     Subclasses say how many replicas make a tile (``lanes``), whether the carried fields hold the self-coupling
     (``self_coupling``), whether all spins move at once (``synchronous``: the entropy of a path then has a boundary term
-    from the normalisers), what a step is called (``step_name``), and how to open a tile.
+    from the normalisers), what a step is called (``step_name``), and how to open a tile. A replica holds as many
+    configurations as the motion has temperatures, ``betas``; a state lists those of the first replica first.
     """
 
     model: VectorSpin
-    beta: float
+    betas: FloatArray
     lanes: int
     self_coupling: bool
     synchronous: bool
@@ -122,6 +129,31 @@ class AbstractMotion(ABC):
     @abstractmethod
     def open(self, spins: FloatArray, fields: FloatArray | None, first_replica: int, step: int) -> AbstractTile:
         """Return a tile of ``spins (replica, site, component)``, at most ``lanes`` of them; None computes the fields."""
+
+    @property
+    def levels(self) -> int:
+        """Number of temperatures, and of configurations per replica."""
+        return int(self.betas.size)
+
+    def pauses(self, burn_in: int) -> Sequence[int]:
+        """Return the steps, up to the end of burn-in, at which `pause` wants to see all tiles."""
+        return ()
+
+    def pause(self, tiles: Sequence[AbstractTile], step: int, burn_in: int) -> None:
+        """Look at all tiles together, and change what they are about to do; most motions have nothing to change."""
+        return
+
+    def by_level(self, state: SpinState) -> FloatArray:
+        """Return the spins of a state as (level, replica, site, component)."""
+        return state.spins[None]
+
+    def extra_results(self, state: SpinState) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
+        """Return what this motion can tell beside the measurements: name to (dims, values)."""
+        return {}
+
+    def note(self, state: SpinState) -> str:
+        """Return what a reader of the result should be warned of, or nothing."""
+        return ""
 
     def tiles(self, state: SpinState) -> list[AbstractTile]:
         """Open all tiles of a state."""
@@ -161,11 +193,6 @@ class Dynamics(Protocol):
     """The noun that a user writes: parameters only."""
 
     citations: ClassVar[tuple[str, ...]]
-
-    @property
-    def beta(self) -> float:
-        """Inverse temperature."""
-        ...
 
     def prepare(self, model: VectorSpin, *, seed: int) -> AbstractMotion:
         """Check that the dynamics can move the model, and bind both to the stream of random numbers."""

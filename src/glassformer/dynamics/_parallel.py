@@ -82,7 +82,7 @@ class ParallelMotion(AbstractMotion):
         from glassformer.dynamics._kernels._vmf import workspace
 
         self.model = model
-        self.beta = beta
+        self.betas = np.array([beta])
         self.key = split_key(stream_key(check_seed(seed), "dynamics/parallel"))
         self.lanes = 1
         while self.lanes * model.dim < _TILE_WIDTH:
@@ -130,13 +130,13 @@ class ParallelTile(AbstractTile):
         from glassformer.dynamics._kernels._parallel import advance as compiled
 
         motion, model = self.motion, self.motion.model
-        path, scalars = motion.unrecorded if recording is None else (recording.path, recording.scalars)
+        path, scalars = motion.unrecorded if recording is None else (recording.path[0], recording.scalars[0])
         kernel: Callable[..., Any] = compiled
         spare_spins, spare_fields, *work = motion.scratch()
         spare_spins[:, self.active * model.dim :] = 0.0  # padding; another tile may have left spins there
         kernel(
             model.couplings, model.fields, motion.unit_drive, self.spins, self.fields, spare_spins, spare_fields,
-            steps, self.step, self.first_replica, self.active, motion.lanes, model.dim, motion.beta, model.r,
+            steps, self.step, self.first_replica, self.active, motion.lanes, model.dim, motion.betas[0], model.r,
             *motion.key, *work, recording is not None, path, scalars,
         )  # fmt: skip
         self.step += steps

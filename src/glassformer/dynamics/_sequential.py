@@ -68,7 +68,7 @@ class SequentialHeatBath:
     def prepare(self, model: VectorSpin, *, seed: int) -> SequentialMotion:
         """Bind to a model and a stream of random numbers."""
         if self.overrelaxation:
-            _require_energy(model, "overrelaxation")
+            require_energy(model, "overrelaxation")
         return SequentialMotion(
             model, self.beta, seed, heat_bath=True, overrelaxations=self.overrelaxation, random=self.order == "random"
         )
@@ -100,18 +100,29 @@ class Overrelaxation:
 
     citations: ClassVar[tuple[str, ...]] = ("creutz1987",)
 
-    @property
-    def beta(self) -> float:
-        """Zero: a motion at constant energy has no temperature."""
-        return 0.0
-
     def prepare(self, model: VectorSpin, *, seed: int) -> SequentialMotion:
         """Bind to a model; the seed plays no role."""
-        _require_energy(model, "Overrelaxation")
+        require_energy(model, "Overrelaxation")
         return SequentialMotion(model, 0.0, seed, heat_bath=False, overrelaxations=1, random=False)
 
 
-def _require_energy(model: VectorSpin, method: str) -> None:
+def sources_by_row(model: VectorSpin) -> FloatArray:
+    """Return couplings whose row i is what a change of spin i adds to every other field; its own is left out."""
+    rows = model.couplings.T.copy()
+    np.fill_diagonal(rows, 0.0)
+    return rows
+
+
+def check_drift(drift: float) -> None:
+    """Raise when carried local fields have drifted from the true ones by more than rounding."""
+    if not drift <= MAX_DRIFT:  # catches NaN too
+        raise NotConvergedError(
+            f"The carried local fields have drifted by {drift:.3g} of their size (at most {MAX_DRIFT:g} is rounding). "
+            "Rescale couplings and fields so that they are of comparable size."
+        )
+
+
+def require_energy(model: VectorSpin, method: str) -> None:
     off_diagonal = model.couplings - np.diag(np.diag(model.couplings))
     require_symmetric(
         "couplings", off_diagonal, method=method, alternatives="SequentialHeatBath without overrelaxation"
@@ -130,21 +141,16 @@ class SequentialMotion(AbstractMotion):
         self, model: VectorSpin, beta: float, seed: int, *, heat_bath: bool, overrelaxations: int, random: bool
     ) -> None:
         from glassformer._core._philox import split_key
-        from glassformer.dynamics._kernels._vmf import workspace
+        from glassformer.dynamics._kernels._sequential import sweep_buffers
 
         self.model = model
-        self.beta = beta
+        self.betas = np.array([beta])
         self.heat_bath, self.overrelaxations, self.random = heat_bath, overrelaxations, random
         self.key = split_key(stream_key(check_seed(seed), "dynamics/sequential"))
-        rows = model.couplings.T.copy()  # row i: what a change of spin i adds to every other field
-        np.fill_diagonal(rows, 0.0)
-        self.rows = rows
+        self.rows = sources_by_row(model)
         self.drive = np.ascontiguousarray(model.fields.T)
         self.unit_drive = np.ascontiguousarray(unit_drive(model).T)
-        n, dim = model.n, model.dim
-        self.scratch = PerThread(
-            lambda: (*workspace(n, dim), np.empty(2 * n), np.empty(dim), np.empty(dim), np.empty(dim))
-        )
+        self.scratch = PerThread(lambda: sweep_buffers(model.n, model.dim))
         self.unrecorded = np.zeros((1, 1, 1)), np.zeros((1, 1, 1))
 
     def open(self, spins: FloatArray, fields: FloatArray | None, first_replica: int, step: int) -> SequentialTile:
@@ -174,19 +180,15 @@ class SequentialTile(AbstractTile):
         from glassformer.dynamics._kernels._sequential import advance as compiled
 
         motion = self.motion
-        path, scalars = motion.unrecorded if recording is None else (recording.path, recording.scalars)
+        path, scalars = motion.unrecorded if recording is None else (recording.path[0], recording.scalars[0])
         kernel: Callable[..., Any] = compiled
         drift = kernel(
             motion.rows, motion.drive, motion.unit_drive, self.spins, self.fields, steps, self.step,
-            self.first_replica, motion.heat_bath, motion.overrelaxations, motion.random, motion.beta, motion.model.r,
+            self.first_replica, motion.heat_bath, motion.overrelaxations, motion.random, motion.betas[0], motion.model.r,
             *motion.key, *motion.scratch(), recording is not None, path, scalars,
         )  # fmt: skip
         self.step += steps
-        if not drift <= MAX_DRIFT:  # catches NaN too
-            raise NotConvergedError(
-                f"The carried local fields have drifted by {drift:.3g} of their size (at most {MAX_DRIFT:g} is rounding). "
-                "Rescale couplings and fields so that they are of comparable size."
-            )
+        check_drift(drift)
 
     def read(self) -> tuple[FloatArray, FloatArray]:
         """Return (spins, fields), each (1, site, component)."""

@@ -35,6 +35,8 @@ class Layout:
     ----------
     n, dim, replicas, steps, lanes : int
         Sites, components, replicas, measured steps, and replicas per tile of the dynamics.
+    levels : int
+        Temperatures that are measured side by side and share the memory.
     """
 
     n: int
@@ -42,6 +44,7 @@ class Layout:
     replicas: int
     steps: int
     lanes: int
+    levels: int = 1
 
     @cached_property
     def time_blocks(self) -> int:
@@ -56,7 +59,7 @@ class Layout:
     @cached_property
     def group_size(self) -> int:
         """Units per group: replicas (a power of two that divides a tile, or whole tiles), or blocks of a single one."""
-        affordable = max(4, min(_MAX_GROUPS, _MAX_GROUP_BYTES // (16 * self.n**2)))
+        affordable = max(4, min(_MAX_GROUPS, _MAX_GROUP_BYTES // (16 * self.n**2 * self.levels)))
         wanted = -(-self.units // affordable)
         if self.replicas == 1:
             return wanted
@@ -90,12 +93,12 @@ class Layout:
     @cached_property
     def piece(self) -> int:
         """Steps that one call adds at most."""
-        return int(np.clip(_PIECE_NUMBERS // (self.n * self.lanes * self.dim), 4, 1024))
+        return int(np.clip(_PIECE_NUMBERS // (self.n * self.lanes * self.dim * self.levels), 4, 1024))
 
     @cached_property
     def series_stride(self) -> int:
         """Steps between two entries of a series."""
-        return -(-self.steps * self.replicas // _MAX_SERIES)
+        return -(-self.steps * self.replicas * self.levels // _MAX_SERIES)
 
     def pieces(self, done: int) -> Iterator[tuple[int, int, int]]:
         """Yield (time block, steps done before, length) of the pieces from step `done` (the end of a piece) on."""
@@ -114,6 +117,7 @@ class Accumulators:
     layout: Layout
     self_coupling: bool
     energy_offset: float
+    delayed: bool = True  # whether two successive steps have anything to do with each other
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,7 +132,8 @@ class Accumulators:
         }
         if self.measure.correlations:
             self.arrays["pairs"] = np.zeros((size.groups, n, n))
-            self.arrays["delayed_pairs"] = np.zeros((size.groups, n, n))
+            if self.delayed:
+                self.arrays["delayed_pairs"] = np.zeros((size.groups, n, n))
         if self.measure.snapshots:
             self.arrays["snapshots"] = np.zeros((self.measure.snapshots, size.replicas, n, dim))
         if self.measure.trajectory:
@@ -191,24 +196,23 @@ class Accumulators:
             later, earlier = path[:, chosen], path[:, chosen - 1]
         n, dim, size = self.layout.n, self.layout.dim, self.layout.group_size
         lanes = path.shape[2] // dim
-        pairs, delayed = self.arrays["pairs"], self.arrays["delayed_pairs"]
         if self.layout.replicas == 1 or size >= lanes:  # padding lanes hold zeros and add nothing
             group = (block if self.layout.replicas == 1 else first) // size
-            a, b = later.reshape(n, -1), earlier.reshape(n, -1)
-            pairs[group] += a @ a.T
-            delayed[group] += a @ b.T
-            return
-        inside = lanes // size
-        used = -(-active // size)
-        a3, b3 = (
-            np.ascontiguousarray(x.reshape(n, -1, inside, size * dim)[:, :, :used].transpose(2, 0, 1, 3)).reshape(
-                used, n, -1
+            groups = slice(group, group + 1)
+            a, b = later.reshape(1, n, -1), earlier.reshape(1, n, -1)
+        else:
+            inside = lanes // size
+            used = -(-active // size)
+            groups = slice(first // size, first // size + used)
+            a, b = (
+                np.ascontiguousarray(x.reshape(n, -1, inside, size * dim)[:, :, :used].transpose(2, 0, 1, 3)).reshape(
+                    used, n, -1
+                )
+                for x in (later, earlier)
             )
-            for x in (later, earlier)
-        )
-        groups = slice(first // size, first // size + used)
-        pairs[groups] += a3 @ a3.transpose(0, 2, 1)
-        delayed[groups] += a3 @ b3.transpose(0, 2, 1)
+        self.arrays["pairs"][groups] += a @ a.transpose(0, 2, 1)
+        if self.delayed:
+            self.arrays["delayed_pairs"][groups] += a @ b.transpose(0, 2, 1)
 
     def piece_moments(
         self, piece: tuple[int, int, int], active: int, path: FloatArray

@@ -192,10 +192,10 @@ def stationarity(sums: Accumulators) -> Estimate:
 
 @dataclass(frozen=True)
 class Correlations:
-    """Connected correlations (site, site_), equal-time and delayed."""
+    """Connected correlations (site, site_), equal-time and, where they were summed, delayed."""
 
     equal: Estimate
-    delayed: Estimate
+    delayed: Estimate | None
     groups: int
 
 
@@ -219,11 +219,11 @@ def correlations(sums: Accumulators, units: Units) -> Correlations:
 
     subtracted = products(total, squares, units.count)
     estimates = []
-    for name in ("pairs", "delayed_pairs"):
+    for name in ("pairs", "delayed_pairs") if sums.delayed else ("pairs",):
         raw = sums.arrays[name]
         value = raw.sum(axis=0) / counts.sum() - subtracted
         estimates.append((raw, raw.sum(axis=0), value))
-    left = _Spread(), _Spread()
+    left = [_Spread() for _ in estimates]
     usable = layout.groups >= 2 and (units.count - int(np.diff(bounds).max()) >= 2 or units.halves is not None)
     usable = usable and bool((counts.sum() > counts).all())
     if usable:
@@ -238,10 +238,10 @@ def correlations(sums: Accumulators, units: Units) -> Correlations:
                 without = 0.5 * (a @ b.T + b @ a.T)
             for spread, (raw, everything, _) in zip(left, estimates):
                 spread.add((everything - raw[g]) / (counts.sum() - counts[g]) - without)
-    equal, delayed = (
+    found = [
         Estimate(value, spread.jackknife_error() if usable else None) for spread, (_, _, value) in zip(left, estimates)
-    )
-    return Correlations(equal, delayed, layout.groups)
+    ]
+    return Correlations(found[0], found[1] if sums.delayed else None, layout.groups)
 
 
 class _Spread:

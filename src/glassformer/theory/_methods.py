@@ -74,6 +74,7 @@ def _one_component(model: Any) -> str:
 _FOR_MODELS = (
     Method("ParallelHeatBath", "simulate", "N^2 D per step", "any couplings; the process that the closures describe", _any),
     Method("SequentialHeatBath", "simulate", "N^2 D per sweep", "Boltzmann law if symmetric, else a driven steady state", _any),
+    Method("ParallelTempering", "simulate", "N^2 D per sweep and temperature", "Boltzmann law at many temperatures, cold glasses", _symmetric),
     Method("NaiveMeanField", "solve", "N^2 D per step", "weak couplings; error of order J^2", _any),
     Method("TAP", "solve", "N^2 D per step", "weak couplings; error of order J^3; fails silently when they are strong", _any),
     Method("GramClosure", "solve", "N^3 + N^2 D per step", "many components, at any N, J and temperature; error of order 1/D", _any),

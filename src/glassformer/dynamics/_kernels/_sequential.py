@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from glassformer._core._philox import fill_normals, fill_uniforms
-from glassformer.dynamics._kernels._vmf import FIRST_UNIFORM_BLOCK, draw_site
+from glassformer.dynamics._kernels._vmf import FIRST_UNIFORM_BLOCK, draw_site, workspace
 
 ORDER_BLOCK = np.uint64(3 << 30)  # chooses the site in random order; proposals never get that far
 REFRESH = 1000  # sweeps between two computations of the fields from scratch
@@ -36,7 +36,21 @@ def fields_from_scratch(rows, drive, spins):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _heat_bath_sweep(
+def refresh(rows, drive, spins, fields):
+    """Compute the fields from scratch, in place; return by how much they had drifted, relative to the largest."""
+    fresh = fields_from_scratch(rows, drive, spins)
+    size = 1e-300
+    gap = 0.0
+    for k in range(fields.shape[0]):
+        for i in range(fields.shape[1]):
+            size = max(size, abs(fresh[k, i]))
+            gap = max(gap, abs(fresh[k, i] - fields[k, i]))
+            fields[k, i] = fresh[k, i]
+    return gap / size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def heat_bath_sweep(
     rows, spins, fields, random_order, beta, radius, step, replica, key0, key1,
     uniforms, normals, blocks, sites, order, old, new, change,
 ):  # fmt: skip
@@ -75,7 +89,7 @@ def _heat_bath_sweep(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _overrelaxation_sweep(rows, spins, fields, radius, new, change):
+def overrelaxation_sweep(rows, spins, fields, radius, new, change):
     """Reflect every spin about its field: the energy stays, the length is restored to R each time."""
     dim, n = spins.shape
     for i in range(n):
@@ -100,7 +114,7 @@ def _overrelaxation_sweep(rows, spins, fields, radius, new, change):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _scalars(spins, fields, drive, unit_drive):
+def site_sums(spins, fields, drive, unit_drive):
     """Return the sums over sites of s.(h-x), s.x and s.unit drive."""
     internal = 0.0
     external = 0.0
@@ -130,25 +144,17 @@ def advance(
         step = first_step + t + 1
         exchange = 0.0
         if heat_baths:
-            exchange = _heat_bath_sweep(
+            exchange = heat_bath_sweep(
                 rows, spins, fields, random_order, beta, radius, np.uint64(step), np.uint64(replica), key0, key1,
                 uniforms, normals, blocks, sites, order, old, new, change,
             )  # fmt: skip
         if dim > 1:  # with one component the reflection is the identity
             for _ in range(overrelaxations):
-                _overrelaxation_sweep(rows, spins, fields, radius, new, change)
+                overrelaxation_sweep(rows, spins, fields, radius, new, change)
         if step % REFRESH == 0:
-            fresh = fields_from_scratch(rows, drive, spins)
-            size = 1e-300
-            gap = 0.0
-            for k in range(dim):
-                for i in range(n):
-                    size = max(size, abs(fresh[k, i]))
-                    gap = max(gap, abs(fresh[k, i] - fields[k, i]))
-                    fields[k, i] = fresh[k, i]
-            drift = max(drift, gap / size)
+            drift = max(drift, refresh(rows, drive, spins, fields))
         if recording:
-            values = _scalars(spins, fields, drive, unit_drive)
+            values = site_sums(spins, fields, drive, unit_drive)
             for which in range(3):
                 scalars[which, t + 1, 0] = values[which]
             scalars[3, t + 1, 0] = exchange
@@ -156,3 +162,8 @@ def advance(
                 for k in range(dim):
                     path[i, t + 1, k] = spins[k, i]
     return drift
+
+
+def sweep_buffers(n: int, dim: int):
+    """Return the buffers of `heat_bath_sweep` and `overrelaxation_sweep`, in the order of their arguments."""
+    return (*workspace(n, dim), np.empty(2 * n), np.empty(dim), np.empty(dim), np.empty(dim))
