@@ -15,7 +15,9 @@ def main() -> None:
 
     from glassformer.cli._app import run_app
 
-    sys.exit(run_app(sys.argv[1:]))
+    code = run_app(sys.argv[1:])
+    exec("")  # an interrupt inside an earlier exec (numba and dataclasses use it) would make Python die of it here
+    sys.exit(code)
 
 
 def __getattr__(name: str) -> Any:

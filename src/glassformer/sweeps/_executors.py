@@ -133,11 +133,10 @@ def _processes(jobs: int) -> Iterator[Executor]:
         try:
             yield pool
         except BaseException:
-            workers = list((getattr(pool, "_processes", None) or {}).values())  # shutdown forgets them
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in workers:
+            for process in list((getattr(pool, "_processes", None) or {}).values()):  # shutdown would forget them
                 with suppress(OSError, ValueError):
                     process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
         else:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -145,15 +144,28 @@ def _processes(jobs: int) -> Iterator[Executor]:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Deliver Ctrl-C afterwards: processes started inside inherit this, until `prepare_worker` has silenced it."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Deliver Ctrl-C afterwards, so that no worker is left half started.
+
+    Workers started inside inherit the blocked signal, and import in peace until `prepare_worker` silences it. The
+    handler is for this process, where the signal may reach a thread of some library that blocks nothing.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: arrived.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])
 
 
 @contextmanager
