@@ -96,7 +96,7 @@ def _expected(spec: Any, dataset: xr.Dataset) -> str:
         return ""
     rows = []
     for entry in spec.expected:
-        if entry.scale not in (None, dataset.attrs.get("scale")):
+        if not entry.applies(dataset):
             continue
         try:
             outcome = entry.check(dataset)

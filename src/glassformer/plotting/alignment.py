@@ -22,21 +22,24 @@ def _correct(dataset: xr.Dataset) -> Figure:
         "alignment_of_mean": "(a) alignment of the mean, cos(⟨s⟩, x)",
         "mean_of_alignment": "(b) mean of the alignment, ⟨cos(s, x)⟩",
     }
+    looks = {"gram": ("-", 2.6), "nmf": ("-", 1.5), "tap": ("--", 1.5)}  # the widest first: all may lie on one line
     beta = dataset["beta"].values
     for ax, (name, title) in zip(axes, titles.items()):
-        for method in ("nmf", "tap", "gram"):
-            values = dataset[name].sel(solver=method).values
-            ax.plot(beta, values, color=COLORS[method], label=LABELS[method], zorder=3 if method == "gram" else 2)
-        limit = dataset.get(f"{name}_limit")
-        if limit is not None:
-            ax.plot(beta, limit, color="0.6", lw=1, ls="--", label="N, D → ∞ (exact)", zorder=1)
+        for method, (dash, width) in looks.items():
+            one = dataset.sel(solver=method)
+            solved = one["solver_status"].values == "converged"
+            values = np.where(solved, one[name], np.nan)
+            ax.plot(beta, values, dash, lw=width, color=COLORS[method], label=LABELS[method])
+            ax.plot(beta[~solved], one[name].values[~solved], "x", ms=4, color=COLORS[method])
+        ax.plot(beta, dataset[f"{name}_limit"], color="0.6", lw=1, ls=":", label="N, D → ∞ (exact)", zorder=1)
         ax.errorbar(
             beta,
             dataset[name].sel(solver="simulation").values,
             yerr=dataset[f"{name}_error"].sel(solver="simulation").values,
             fmt="o",
-            ms=3.5,
+            ms=3.5 if len(beta) <= 40 else 2.5,
             mfc="white",
+            mew=0.9,
             color=COLORS["simulation"],
             capsize=2,
             lw=1,
@@ -44,42 +47,41 @@ def _correct(dataset: xr.Dataset) -> Figure:
             zorder=4,
         )
         _beta_axis(ax, title)
-    axes[0].legend(loc="lower left")
-    attrs = dataset.attrs
-    figure.suptitle(
-        f"N = {attrs['n']}, D = {attrs['dim']}, field strength {attrs['strength']:g}, "
-        f"{'symmetrised' if attrs['symmetrize'] else 'iid'} couplings",
-        fontsize=9,
-        x=0.01,
-        ha="left",
-    )
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 0.08))
+    figure.suptitle(_system(dataset), fontsize=9, x=0.01, ha="left")
     return figure
 
 
 def _legacy(dataset: xr.Dataset) -> Figure:
     figure, (ax,) = panels(1, width=5.2, height=3.8)
     beta = dataset["beta"].values
+    labels = {**LABELS, "simulation": "Metropolis on the loss", "tap": "TAP (as published)"}
     for method in [str(m) for m in dataset["solver"].values]:
-        values = dataset["alignment"].sel(solver=method)
-        kept = np.isfinite(values)
+        one, color = dataset.sel(solver=method), COLORS[method]
+        sampled = method == "simulation"
         ax.plot(
-            beta[kept],
-            values[kept],
-            color=COLORS[method],
-            marker="." if method == "simulation" else None,
-            label={"simulation": "Metropolis on the loss"}.get(method, LABELS[method]),
-        )
-        ax.fill_between(
             beta,
-            dataset["alignment_low"].sel(solver=method),
-            dataset["alignment_high"].sel(solver=method),
-            color=COLORS[method],
-            alpha=0.2,
-            lw=0,
+            one["alignment"],
+            color=color,
+            ls="--" if method == "tap_absolute" else "-",  # it lies on the line of TAP until that scatters
+            lw=0.8 if sampled else 1.5,
+            marker="o" if sampled else None,
+            ms=3,
+            mfc="white",
+            label=labels[method],
+            zorder=3 if sampled else 2,
         )
-    _beta_axis(ax, "legacy: alignment with x, bands from least to greatest over time")
-    ax.legend()
+        ax.fill_between(beta, one["alignment_low"], one["alignment_high"], color=color, alpha=0.2, lw=0)
+    _beta_axis(ax, _system(dataset))
+    ax.set_ylabel("alignment with x; bands: least to greatest over time", fontsize=8)
+    ax.legend(loc="center left", bbox_to_anchor=(0.0, 0.63))
     return figure
+
+
+def _system(dataset: xr.Dataset) -> str:
+    attrs = dataset.attrs
+    couplings = "symmetrised" if attrs["symmetrize"] else "iid"
+    return f"N = {attrs['n']}, D = {attrs['dim']}, field strength {attrs['strength']:g}, {couplings} couplings"
 
 
 def _beta_axis(ax: Axes, title: str) -> None:

@@ -76,6 +76,9 @@ class Expected:
         The scale at which it holds; None means every scale.
     select : mapping, optional
         Labels that pick one entry, as in ``Dataset.sel``; numbers select the nearest label.
+    when : mapping, optional
+        Attributes that the result must have for the number to hold, as in ``{"mode": "legacy"}``; `combine` or
+        `compute` writes the settings that matter into the attributes.
     """
 
     variable: str
@@ -84,12 +87,21 @@ class Expected:
     source: str = ""
     scale: str | None = None
     select: Mapping[str, Any] = field(default_factory=dict)
+    when: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        """The variable with its selection, as in ``alignment[beta=2.0]``."""
+        """The variable with its selection and conditions, as in ``alignment[beta=2.0] if mode=legacy``."""
         inside = ", ".join(f"{key}={value}" for key, value in self.select.items())
-        return f"{self.variable}[{inside}]" if inside else self.variable
+        conditions = ", ".join(f"{key}={value}" for key, value in self.when.items())
+        return self.variable + (f"[{inside}]" if inside else "") + (f" if {conditions}" if conditions else "")
+
+    def applies(self, dataset: xr.Dataset) -> bool:
+        """Whether `dataset` was made at the scale and with the settings for which the number holds."""
+        attrs = dataset.attrs
+        return self.scale in (None, attrs.get("scale")) and all(
+            key in attrs and bool(attrs[key] == value) for key, value in self.when.items()
+        )
 
     def check(self, dataset: xr.Dataset) -> Outcome:
         """Compare with `dataset`; a variable that is missing or not a number does not meet the expectation."""
