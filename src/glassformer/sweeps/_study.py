@@ -110,9 +110,14 @@ def plan(
     merged = spec.scale_settings(scale)
     merge(merged, shared)
     given = anchored(nest(settings or {}), base_folder)
-    explicit = {**_flat(axes), **_flat(dict(grid or {}))}
+    chosen, plain = _flat(dict(grid or {})), _flat(given)
+    for key in chosen.keys() & plain.keys():
+        if not _equal(chosen[key], plain[key]):
+            raise InvalidInputError(
+                f"{key} is given both as a setting and as an axis of the grid; leave one of them out."
+            )
+    explicit = {**{key: value for key, value in _flat(axes).items() if key not in plain}, **chosen}
     merge(merged, given)
-    explicit = {key: value for key, value in explicit.items() if key not in _flat(given)}
     all_axes = {**explicit, **{k: v for k, v in _flat(merged).items() if _is_axis(spec.config, k, v)}}
     for key in all_axes:
         _drop(merged, key)
