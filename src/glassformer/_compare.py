@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glassformer._core._errors import invalid
+from glassformer._core._status import Status
+from glassformer._core._validation import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +25,7 @@ DEFAULT_VARIABLES = (
     "energy",
     "entropy_production",
 )
+DEFAULT_ARRAYS = ("magnetization", "correlation", "delayed_correlation")
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,10 @@ class Comparison:
     """What `compare` returns: print it for the table, or take ``dataset`` for the numbers.
 
     ``dataset`` has ``value``, ``error`` and ``deviation`` with dims ``(quantity, solver)``; ``deviation`` is
-    (value - reference) / error of the reference, NaN where the reference has no error bar. For whole arrays
-    (magnetisations, correlations) the ``quantity`` is the root-mean-square difference, relative to the
-    root-mean-square of the reference.
+    (value - reference) over the standard error of the difference, NaN where neither side has an error bar. For whole
+    arrays (magnetisations, correlations) the ``quantity`` is the root-mean-square difference, relative to the
+    root-mean-square of the reference, and ``error`` is what noise alone would make of it. ``status`` has dim
+    ``(solver,)``; the table says it where it is not good.
     """
 
     dataset: xr.Dataset
@@ -40,23 +44,25 @@ class Comparison:
 
     def __str__(self) -> str:
         data = self.dataset
-        methods = [str(name) for name in data["solver"].values]
-        others = [name for name in methods if name != self.reference]
-        head = ["quantity", f"{self.reference} ± error", *others]
-        rows = [head]
+        names = [str(name) for name in data["solver"].values]
+        rows = [["quantity", *names]]
         for quantity in data["quantity"].values:
             line = data.sel(quantity=quantity)
-            value = float(line["value"].sel(solver=self.reference))
-            error = float(line["error"].sel(solver=self.reference))
-            cells = [str(quantity), _value(value) + (f" ± {error:.1g}" if math.isfinite(error) else "")]
-            for name in others:
-                other = float(line["value"].sel(solver=name))
-                deviation = float(line["deviation"].sel(solver=name))
-                cells.append(_value(other) + (f" ({deviation:+.1f}σ)" if math.isfinite(deviation) else ""))
+            cells = [str(quantity)]
+            for name in names:
+                value, error, deviation = (float(line[key].sel(solver=name)) for key in ("value", "error", "deviation"))
+                cell = f"{value:.5g}" if math.isfinite(value) else "undefined"
+                cell += f" ± {error:.1g}" if math.isfinite(error) else ""
+                cells.append(cell + (f" ({deviation:+.1f}σ)" if math.isfinite(deviation) else ""))
             rows.append(cells)
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+        warnings = [
+            f"{name}: {status}. {Status(status).sentence}"
+            for name, status in zip(names, data["status"].values)
+            if status in list(Status) and not Status(status).good
+        ]
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *warnings])
 
 
 def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[str] | None = None) -> Comparison:
@@ -67,7 +73,7 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
     reference : Dataset
         Usually a simulation: its error bars are the yardstick.
     *others : Dataset
-        Results of `solve` or `simulate` for the same model.
+        Results of `solve` or `simulate` for the same model at the same temperature.
     variables : sequence of str, optional
         Scalar variables to show; by default the common ones among the usual scalars.
 
@@ -79,7 +85,7 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
     Raises
     ------
     InvalidInputError
-        When there is nothing to compare, or the results are of different systems.
+        When there is nothing to compare, or the results are of different systems or temperatures.
 
     Examples
     --------
@@ -97,67 +103,100 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
         raise invalid(
             "the number of results to compare", 1, "at least 2", "pass the simulation first, then the theories"
         )
-    for result in others:
-        for dim in ("site", "component"):
-            if dim in reference.sizes and dim in result.sizes and reference.sizes[dim] != result.sizes[dim]:
-                raise invalid(
-                    f"the length of {dim!r}", result.sizes[dim], f"{reference.sizes[dim]} as in the first result"
-                )
+    _require_same_system(results)
     names = _names(results)
-    if variables is None:
-        scalars = [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
-    else:
-        scalars = list(variables)
-        for variable in scalars:
-            for name, result in zip(names, results):
-                if variable not in result or result[variable].ndim:
-                    usable = ", ".join(sorted(str(v) for v in result if result[v].ndim == 0))
-                    raise invalid("the variable to compare", variable, f"a scalar of {name}: {usable}")
+    scalars = _scalars(results, names, variables)
     arrays = [
         v
-        for v in ("magnetization", "correlation", "delayed_correlation")
+        for v in DEFAULT_ARRAYS
         if variables is None and all(v in r and r[v].dims == reference[v].dims for r in results)
     ]
-    rows, quantities = [], []
-    for variable in scalars:
-        value = np.array([float(r[variable]) for r in results])
-        error = np.array([float(r[f"{variable}_error"]) if f"{variable}_error" in r else np.nan for r in results])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            deviation = np.where(error[0] > 0, (value - value[0]) / error[0], np.nan)
-        rows.append((value, error, deviation))
-        quantities.append(variable)
+    rows = {variable: _scalar_row(results, variable) for variable in scalars}
     for variable in arrays:
-        base = np.asarray(reference[variable])
-        if variable == "correlation":  # the diagonal is fixed by the sphere; the physics is off it
-            base = base - np.diag(np.diag(base))
-        scale = math.sqrt(float(np.mean(base**2)))
-        if scale == 0.0:
-            continue
-        differences = []
-        for result in results:
-            other = np.asarray(result[variable])
-            if variable == "correlation":
-                other = other - np.diag(np.diag(other))
-            differences.append(math.sqrt(float(np.mean((other - base) ** 2))) / scale)
-        error = np.full(len(results), np.nan)
-        if f"{variable}_error" in reference:
-            # The part of the difference that the noise of the reference alone explains.
-            noise = np.asarray(reference[f"{variable}_error"])
-            if variable == "correlation":
-                noise = noise - np.diag(np.diag(noise))
-            error[0] = math.sqrt(float(np.mean(noise**2))) / scale
-        rows.append((np.array(differences), error, np.full(len(results), np.nan)))
-        quantities.append(f"{variable}_rms_difference")
+        row = _array_row(results, variable)
+        if row is not None:
+            rows[f"{variable}_rms_difference"] = row
     if not rows:
         raise invalid("the variables that all results share", [], "at least one scalar or array of the same dims")
-    stacked = [np.stack([row[k] for row in rows]) for k in range(3)]
     dims = ("quantity", "solver")
     dataset = xr.Dataset(
-        {name: (dims, array) for name, array in zip(("value", "error", "deviation"), stacked)},
-        coords={"quantity": quantities, "solver": names},
+        {
+            **{name: (dims, np.stack([row[k] for row in rows.values()])) for k, name in enumerate(_COLUMNS)},
+            "status": ("solver", [str(result.attrs.get("status", Status.OK.value)) for result in results]),
+        },
+        coords={"quantity": list(rows), "solver": names},
         attrs={"reference": names[0], "averages_over": reference.attrs.get("averages_over", "")},
     )
     return Comparison(dataset=dataset, reference=names[0])
+
+
+_COLUMNS = ("value", "error", "deviation")
+Row = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def _require_same_system(results: Sequence[xr.Dataset]) -> None:
+    """Raise when two results are of different couplings, fields, radius or temperature, as far as they say."""
+    reference = results[0]
+    for result in results[1:]:
+        for dim in ("site", "component", "beta"):
+            if reference.sizes.get(dim, 0) != result.sizes.get(dim, 0):
+                raise invalid(
+                    f"the length of {dim!r}", result.sizes.get(dim, 0), f"{reference.sizes.get(dim, 0)} as in the first"
+                )
+        name = result.attrs.get("method", "the result")
+        for what, first, other in (
+            ("the model", reference.attrs.get("model"), result.attrs.get("model")),
+            ("beta", _temperature(reference), _temperature(result)),
+        ):
+            if first is not None and other is not None and first != other:
+                raise invalid(f"{what} of {name}", other, f"{first} as in the first", "compare results of one system")
+
+
+def _temperature(result: xr.Dataset) -> object:
+    """Return what a result says of its temperature; one level of a ladder says it in its coordinate."""
+    chosen = result.coords.get("beta")
+    return float(chosen) if chosen is not None and chosen.ndim == 0 else result.attrs.get("beta")
+
+
+def _scalars(results: Sequence[xr.Dataset], names: list[str], variables: Sequence[str] | None) -> list[str]:
+    if variables is None:
+        return [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
+    for variable in variables:
+        for name, result in zip(names, results):
+            if variable not in result or result[variable].ndim:
+                usable = ", ".join(sorted(str(v) for v in result if result[v].ndim == 0))
+                raise invalid("the variable to compare", variable, f"a scalar of {name}: {usable}")
+    return list(variables)
+
+
+def _scalar_row(results: Sequence[xr.Dataset], variable: str) -> Row:
+    value = np.array([float(r[variable]) for r in results])
+    error = np.array([float(r.get(f"{variable}_error", np.nan)) for r in results])
+    noise = np.hypot(np.nan_to_num(error[0]), np.nan_to_num(error))  # results are independent of each other
+    deviation = np.full(len(results), np.nan)
+    np.divide(value - value[0], noise, out=deviation, where=noise > 0)
+    deviation[0] = np.nan
+    return value, error, deviation
+
+
+def _array_row(results: Sequence[xr.Dataset], variable: str) -> Row | None:
+    def off_site(matrix: FloatArray) -> FloatArray:  # the diagonal is fixed by the sphere; the physics is off it
+        return matrix - np.diag(np.diag(matrix)) if variable == "correlation" else matrix
+
+    def size(array: FloatArray) -> float:
+        return math.sqrt(float(np.mean(array**2)))
+
+    base = off_site(np.asarray(results[0][variable]))
+    if (scale := size(base)) == 0.0:
+        return None
+    value = np.array([size(off_site(np.asarray(r[variable])) - base) / scale for r in results])
+    error = np.array(
+        [
+            size(off_site(np.asarray(r[f"{variable}_error"]))) / scale if f"{variable}_error" in r else np.nan
+            for r in results
+        ]
+    )
+    return value, error, np.full(len(results), np.nan)
 
 
 def _names(results: Sequence[xr.Dataset]) -> list[str]:
@@ -167,7 +206,3 @@ def _names(results: Sequence[xr.Dataset]) -> list[str]:
         count = sum(existing.split(" #")[0] == name for existing in names)
         names.append(name if count == 0 else f"{name} #{count + 1}")
     return names
-
-
-def _value(value: float) -> str:
-    return f"{value:.5g}" if math.isfinite(value) else "undefined"

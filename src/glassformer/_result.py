@@ -49,6 +49,7 @@ def result_of(
     """Return the Dataset of a finished run, or of one whose values stopped being finite."""
     layout, model = all_sums[0].layout, motion.model
     evidence: dict[str, Any] = {
+        "model": model.digest,
         "dynamics": repr(dynamics),
         "beta": float(motion.betas[0]) if motion.levels == 1 else motion.betas.tolist(),
         "steps": layout.steps,

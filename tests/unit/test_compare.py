@@ -35,7 +35,7 @@ def test_the_printed_table_has_a_row_per_quantity_and_a_column_per_method(result
     comparison = gf.compare(*results)
     lines = str(comparison).splitlines()
     assert lines[0].split("  ")[0] == "quantity"
-    assert "± error" in lines[0]
+    assert "±" in lines[2]
     assert "GramClosure" in lines[0]
     assert len(lines) == 2 + comparison.dataset.sizes["quantity"]
     assert "nan" not in str(comparison)
@@ -51,6 +51,39 @@ def test_what_cannot_be_compared_gets_one_sentence(results):
         gf.compare(results[0])
     with pytest.raises(InvalidInputError, match="variable to compare is 'magnetisation'"):
         gf.compare(*results, variables=["magnetisation"])
+    sim = results[0]
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=12, seed=3), gf.sphere_fields(12, dim=20, seed=4))
+    with pytest.raises(InvalidInputError, match=r"beta of GramClosure is 3.0, but must be 2.0"):
+        gf.compare(sim, gf.solve(model, gf.GramClosure(3.0)))
+    flipped = gf.VectorSpin(-model.couplings, model.fields)
+    with pytest.raises(InvalidInputError, match="the model of GramClosure"):
+        gf.compare(sim, gf.solve(flipped, gf.GramClosure(2.0)))
     other = gf.solve(gf.VectorSpin(np.zeros((3, 3)), dim=20), gf.GramClosure(1.0))
     with pytest.raises(InvalidInputError, match="length of 'site' is 3"):
         gf.compare(results[0], other)
+
+
+def test_the_errors_of_both_sides_enter_a_deviation(results):
+    sim, _, gram = results
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=12, seed=3), gf.sphere_fields(12, dim=20, seed=4))
+    short = gf.simulate(model, gf.ParallelHeatBath(2.0), steps=10, burn_in=30, replicas=8, seed=99)
+    line = gf.compare(sim, short).dataset.sel(quantity="energy").isel(solver=1)
+    noise = np.hypot(float(sim.energy_error), float(short.energy_error))
+    assert float(line["deviation"]) == pytest.approx((float(short.energy) - float(sim.energy)) / noise, rel=1e-12)
+    backwards = gf.compare(gram, sim).dataset.sel(quantity="energy").isel(solver=1)
+    forwards = gf.compare(sim, gram).dataset.sel(quantity="energy").isel(solver=1)
+    assert float(backwards["deviation"]) == pytest.approx(-float(forwards["deviation"]), rel=1e-12)
+
+
+def test_a_warning_stands_below_the_table(results):
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=32, seed=3), gf.sphere_fields(32, dim=20, seed=4))
+    gram, tap = gf.solve(model, gf.GramClosure(6.0)), gf.solve(model, gf.TAP(6.0))
+    assert str(gf.compare(gram, tap)).splitlines()[-1].startswith("TAP: out_of_range.")
+
+
+def test_one_level_of_a_ladder_is_compared_at_its_own_temperature():
+    model = gf.VectorSpin(gf.SherringtonKirkpatrick().sample(n=8, seed=3), gf.sphere_fields(8, dim=20, seed=4))
+    sim = gf.simulate(model, gf.ParallelTempering((1.0, 2.0)), steps=100, replicas=4, seed=1)
+    assert gf.compare(sim.isel(beta=1), gf.solve(model, gf.SaddlePoint(2.0))).dataset.sizes["solver"] == 2
+    with pytest.raises(InvalidInputError, match=r"beta of SaddlePoint is 2.0, but must be 1.0"):
+        gf.compare(sim.isel(beta=0), gf.solve(model, gf.SaddlePoint(2.0)))

@@ -62,8 +62,42 @@ def test_at_zero_temperature_all_alignments_are_one_over_root_two():
     assert float(symmetric.alignment_of_mean) == pytest.approx(1.5**-0.5, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("asymmetry", "beta", "scale", "strength"), [(0.0, 2.0, 1.0, 1.0), (0.4, 1.7, 0.8, 1.3), (2.5, 3.0, 1.2, 0.7)]
+)
+def test_a_large_sample_reaches_the_limit_at_any_asymmetry(asymmetry, beta, scale, strength):
+    n = dim = 400
+    law = gf.Asymmetric(scale=scale, asymmetry=asymmetry)
+    model = gf.VectorSpin(law.sample(n=n, seed=5), gf.sphere_fields(n, dim=dim, seed=6, strength=strength))
+    for method in (gf.GramClosure(beta, response="large_d"), gf.NaiveMeanField(beta, response="large_d")):
+        sample = gf.solve(model, method)
+        limit = gf.solve(gf.LargeLimit(law, strength=strength), method)
+        for name in ("alignment_of_mean", "mean_of_alignment"):
+            assert float(sample[name]) == pytest.approx(float(limit[name]), abs=6.0 / n)
+        sigma = float(sample.entropy_production) / (n * dim)
+        expected = float(limit.entropy_production_per_spin_and_component)
+        assert sigma == pytest.approx(expected, rel=20.0 / n, abs=1e-9)
+
+
+def test_alignment_grows_with_asymmetry_by_the_published_amounts():
+    for asymmetry, published in ((0.0, 0.832), (1.0, 0.866), (math.inf, 0.914)):
+        limit = gf.solve(gf.Asymmetric(asymmetry=asymmetry), gf.GramClosure(2.0))
+        assert float(limit.alignment_of_mean) == pytest.approx(published, abs=1.5e-3)
+
+
+def test_symmetric_couplings_have_one_answer_by_every_exact_route():
+    law = gf.LargeLimit(gf.SherringtonKirkpatrick(scale=0.9), strength=0.8)
+    found = {
+        type(method).__name__: float(gf.solve(law, method).magnetization_norm)
+        for method in (gf.GramClosure(1.6), gf.SaddlePoint(1.6), gf.AdaptiveTAP(1.6), gf.NaiveMeanField(1.6))
+    }
+    assert found["GramClosure"] == found["SaddlePoint"] == found["AdaptiveTAP"]
+    assert abs(found["NaiveMeanField"] - found["GramClosure"]) > 0.01  # it is not exact, and does not pretend to be
+
+
 def test_a_law_without_closed_form_says_what_to_do():
-    with pytest.raises(InvalidInputError, match="sample the law and solve the sample"):
-        gf.solve(gf.Asymmetric(asymmetry=0.5), gf.GramClosure(1.0))
-    with pytest.raises(InvalidInputError, match="NaiveMeanField has one"):
-        gf.solve(gf.SherringtonKirkpatrick(), gf.GramClosure(1.0))
+    for law in (gf.SoftmaxGaussian(), gf.SherringtonKirkpatrick(mean=0.5), gf.Asymmetric(self_coupling=True)):
+        with pytest.raises(InvalidInputError, match="sample the law and solve the sample"):
+            gf.solve(law, gf.GramClosure(1.0))
+    with pytest.raises(InvalidInputError, match="does not solve the law Asymmetric"):
+        gf.solve(gf.Asymmetric(), gf.GaussianClosure(1.0))

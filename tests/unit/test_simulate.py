@@ -342,7 +342,8 @@ def test_without_fields_the_alignments_are_undefined_as_for_the_theories() -> No
     sim = gf.simulate(model, ParallelHeatBath(1.0), steps=30, seed=1)
     theory = gf.solve(model, gf.GramClosure(1.0))
     for name in ("alignment_of_mean", "mean_of_alignment"):
-        assert np.isnan(sim[name]) and np.isnan(theory[name])
+        assert np.isnan(sim[name])
+        assert np.isnan(theory[name])
     assert np.isfinite(sim.energy)
 
 

@@ -110,7 +110,7 @@ def average_over_gaussian_field(
     .. math:: F=E[RAc],\quad \partial_gF=\beta E[V_\parallel c^2+V_\perp(1-c^2)],\quad
               \frac Fg=\beta E\Big[V_\perp+(V_\parallel-V_\perp)\frac{1-c^2}{D-1}\Big],
 
-    .. math:: E[s_\parallel^2]=R^2E\Big[(A'+A^2)c^2+(1-A'-A^2)\frac{1-c^2}{D-1}\Big].
+    .. math:: E[s_\parallel^2]=R^2E\Big[\Big(1-(D-1)\frac A\kappa\Big)c^2+\frac A\kappa(1-c^2)\Big].
 
     Parameters
     ----------
@@ -145,8 +145,8 @@ def average_over_gaussian_field(
             kappa, weight = (beta * radius * g)[:, None], np.ones((g.size, 1))
             cosine, across = np.ones_like(kappa), np.zeros_like(kappa)
         values = respond.evaluate(kappa)
-        square = values.derivative + values.ratio**2
-        rest = (1.0 - square) * across if dim > 1 else 0.0
+        # What a fixed length leaves along the field, whatever the response: for the exact one it equals A' + A^2.
+        square = 1.0 - (dim - 1) * values.over_kappa
         along = 1.0 - (dim - 1) * across
         scale = beta * radius**2
         for array, integrand in zip(
@@ -155,7 +155,7 @@ def average_over_gaussian_field(
                 radius * values.ratio * cosine,
                 scale * (values.derivative * along + values.over_kappa * ((dim - 1) * across)),
                 scale * (values.derivative * across + values.over_kappa * (1.0 - across)),
-                radius**2 * (square * along + rest),
+                radius**2 * (square * along + values.over_kappa * ((dim - 1) * across)),
             ),
         ):
             array[chosen] = np.sum(weight * integrand, axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,8 @@ Choice = TypeVar("Choice", bound=str)
 
 def as_float_array(name: str, value: Any, *, ndim: int | tuple[int, ...]) -> FloatArray:
     """Return `value` as a finite, C-contiguous float64 array of the allowed rank, or raise."""
+    if np.iscomplexobj(value):  # NumPy would drop the imaginary part with a warning
+        raise invalid(name, value, "an array of real numbers", "take the real part if that is what you mean")
     try:
         array = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -66,12 +69,9 @@ def as_number(
     wanted = "a number" if minimum == -math.inf else f"a number {bound} {minimum:g}"
     if maximum < math.inf:
         wanted += f" and <= {maximum:g}"
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise invalid(name, value, wanted, next_step)
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise invalid(name, value, wanted, next_step) from error
+    number = float(value)
     low = number <= minimum if exclusive_minimum else number < minimum
     if math.isnan(number) or low or number > maximum or (math.isinf(number) and not allow_infinity):
         raise invalid(name, number, wanted, next_step)
@@ -87,6 +87,6 @@ def as_count(name: str, value: Any, *, minimum: int = 1, next_step: str = "") ->
 
 def as_choice(name: str, value: Any, choices: tuple[Choice, ...]) -> Choice:
     """Return `value` if it is one of `choices`, or raise with the list."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise invalid(name, value, "one of " + ", ".join(choices))
     return value

@@ -117,8 +117,12 @@ def print_run(dataset: xr.Dataset, path: Path, as_json: bool) -> int:
     else:
         attrs = dataset.attrs
         time = f" in {duration(float(attrs['wall_time']))}" if float(attrs.get("wall_time", 0.0)) >= 1 else ""
-        rows: list[tuple[str, ...]] = list(value_rows(dataset))
-        print_table(f"{attrs['run']}: {attrs['status']}{time}", ["quantity", "value", "unit"], rows)
+        title = f"{attrs['run']}: {attrs['status']}{time}"
+        if "table" in attrs:  # the run has laid out its numbers itself
+            print(f"{title}\n\n{attrs['table']}\n")
+        else:
+            rows: list[tuple[str, ...]] = list(value_rows(dataset))
+            print_table(title, ["quantity", "value", "unit"], rows)
         if "seed" in attrs:
             print(f"seed {int(attrs['seed'])}")
         if "note" in attrs:

@@ -64,6 +64,13 @@ class SoftmaxGaussian:
 
     with sums over the entries that the mask allows. Each row sums to 1.
 
+    Parameters
+    ----------
+    mask : {"none", "causal", "strictly_causal"} or boolean array (site, site_)
+        True where site attends to site_; an array fixes N.
+    empty_rows : {"error", "zero"}
+        What to do with a row that the mask empties, as in `attention_couplings`.
+
     References
     ----------
     Bal 2026, Nonequilibrium Dynamics in Spin-Model Transformers.
@@ -75,13 +82,18 @@ class SoftmaxGaussian:
     (True, True)
     """
 
-    mask: str = "none"
+    mask: Mask = "none"
     empty_rows: str = "error"
 
     citations: ClassVar[tuple[str, ...]] = ("bal2026",)
 
     def __post_init__(self) -> None:
-        as_choice("mask", self.mask, MASKS)
+        if self.mask is None or isinstance(self.mask, str):
+            as_choice("mask", self.mask or "none", MASKS)
+        else:
+            mask = np.asarray(self.mask)
+            resolve_mask(mask, mask.shape[0] if mask.ndim else 0)
+            object.__setattr__(self, "mask", tuple(map(tuple, mask.tolist())))  # a value, like the words
         as_choice("empty_rows", self.empty_rows, ("error", "zero"))
 
     def sample(self, *, n: int, seed: int | None = None) -> FloatArray:

@@ -100,6 +100,11 @@ class SherringtonKirkpatrick:
         as_number("scale", self.scale, minimum=0.0)
         as_number("mean", self.mean)
 
+    @property
+    def symmetry(self) -> float:
+        r"""The correlation :math:`\eta` of :math:`J_{ij}` with :math:`J_{ji}`."""
+        return 1.0
+
     def sample(self, *, n: int, seed: int | None = None) -> FloatArray:
         """Draw one symmetric matrix ``(site, site_)`` with zero diagonal."""
         return Asymmetric(scale=self.scale, mean=self.mean, asymmetry=0.0).sample(n=n, seed=seed)

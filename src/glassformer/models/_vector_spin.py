@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -64,7 +65,7 @@ class VectorSpin:
         dim = None if self.dim is None else as_count("dim", self.dim)
         if self.fields is None:
             if dim is None:
-                raise invalid("dim", None, "given when there are no fields", "pass dim=...")
+                raise invalid("dim", None, "a number of components when there are no fields")
             fields = np.zeros((n, dim))
         else:
             fields = as_float_array("fields", self.fields, ndim=(1, 2)).copy()
@@ -88,6 +89,13 @@ class VectorSpin:
     def r(self) -> float:
         """The radius R as a number."""
         return resolve_radius(self.radius, self.dim)
+
+    @property
+    def digest(self) -> str:
+        """A checksum of couplings, fields and radius: equal for equal systems."""
+        found = hashlib.blake2b(f"{self.n} {self.dim} {self.r!r}".encode(), digest_size=8)
+        found.update(self.couplings.tobytes() + self.fields.tobytes())
+        return found.hexdigest()
 
     @property
     def symmetric(self) -> bool:

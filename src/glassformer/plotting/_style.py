@@ -18,6 +18,8 @@ COLORS = {
     "gram": "#0072B2",
     "gaussian": "#CC79A7",
     "saddle_point": "#E69F00",
+    "adaptive_tap": "#56B4E9",
+    "enumeration": "#777777",
     "simulation": "#000000",
 }
 LABELS = {
@@ -27,6 +29,8 @@ LABELS = {
     "gram": "Gram closure",
     "gaussian": "Gaussian closure",
     "saddle_point": "saddle point",
+    "adaptive_tap": "adaptive TAP",
+    "enumeration": "enumeration",
     "simulation": "simulation",
 }
 

@@ -1,12 +1,14 @@
-"""Figures of the general runs `vector/solve` and `vector/simulate`."""
+"""Figures of the general runs `vector/...`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from glassformer.plotting._style import COLORS, panels, style
+from glassformer.plotting._style import COLORS, LABELS, panels, style
 
 
 def vector_figure(dataset: xr.Dataset) -> Figure:
@@ -46,3 +48,100 @@ def _transient(dataset: xr.Dataset) -> Figure:
     axes[1].set(xlabel="step", title="alignment with the drive")
     axes[1].legend()
     return figure
+
+
+def temper_figure(dataset: xr.Dataset) -> Figure:
+    """Draw energy and specific heat against temperature, and how well the ladder exchanged."""
+    with style():
+        figure, axes = panels(3, width=3.4)
+        beta = dataset["beta"].values
+        for ax, name, title in (
+            (axes[0], "energy", "energy per spin"),
+            (axes[1], "specific_heat", "specific heat per spin"),
+        ):
+            error = dataset[f"{name}_error"].values if f"{name}_error" in dataset else None
+            marks: dict[str, Any] = {
+                "fmt": "o",
+                "ms": 3.5,
+                "mfc": "white",
+                "capsize": 2,
+                "lw": 1,
+                "color": COLORS["simulation"],
+            }
+            ax.errorbar(beta, dataset[name].values, yerr=error, **marks)
+            ax.set(title=title)
+        middle = np.sqrt(beta[1:] * beta[:-1]) if beta[0] > 0 else 0.5 * (beta[1:] + beta[:-1])
+        axes[2].plot(middle, dataset["swap_rate"].values, "o-", ms=3.5, color=COLORS["gram"])
+        trips = dataset["round_trips"].values
+        axes[2].set(ylim=(0, 1), title=f"swap rate; round trips per ladder: {trips.min()} to {trips.max()}")
+        for ax in axes:
+            ax.set(xlabel="inverse temperature β", xscale="log" if beta[0] > 0 else "linear")
+            shown = beta[:: max(1, len(beta) // 5)]
+            ax.set_xticks(shown, [f"{value:.2g}" for value in shown])
+            ax.minorticks_off()
+        return figure
+
+
+_METHODS = {
+    "NaiveMeanField": "nmf",
+    "TAP": "tap",
+    "GramClosure": "gram",
+    "GaussianClosure": "gaussian",
+    "SaddlePoint": "saddle_point",
+    "AdaptiveTAP": "adaptive_tap",
+    "Enumeration": "enumeration",
+}
+
+
+def compare_figure(dataset: xr.Dataset) -> Figure:
+    """Draw how far every theory is from the simulation, relative to it, beside the noise of the simulation.
+
+    Quantities that the simulation does not resolve from zero have no relative difference and are left out.
+    """
+    with style():
+        solvers = [str(name) for name in dataset["solver"].values]
+        resolved = [
+            str(name)
+            for name in dataset
+            if f"{name}_deviation" in dataset and abs(dataset[name][0]) > 3 * dataset[f"{name}_error"][0]
+        ]
+        arrays = [str(name) for name in dataset if str(name).endswith("_rms_difference")]
+        figure, axes = panels(2, width=4.4, height=0.9 + 0.45 * max(len(resolved), 4))
+        rows, bars = np.arange(len(resolved)), np.arange(len(arrays))
+        size = np.array([abs(float(dataset[name][0])) for name in resolved])
+        noise = np.array([float(dataset[f"{name}_error"][0]) for name in resolved]) / size
+        axes[0].errorbar(
+            np.zeros(len(resolved)), rows, xerr=noise, fmt="|", color="0.4", capsize=4, label="simulation ± s.e."
+        )
+        for k, solver in enumerate(solvers[1:]):
+            shift = k - 0.5 * (len(solvers) - 2)
+            color, label = COLORS[_METHODS[solver]], LABELS[_METHODS[solver]]
+            values = np.array([float(dataset[name].sel(solver=solver) - dataset[name][0]) for name in resolved])
+            axes[0].plot(values / size, rows + 0.13 * shift, "o", ms=4, color=color, label=label)
+            lengths = [float(dataset[name].sel(solver=solver)) for name in arrays]
+            axes[1].barh(bars + 0.8 / (len(solvers) - 1) * shift, lengths, 0.7 / (len(solvers) - 1), color=color)
+        axes[0].set_yticks(rows, [name.replace("_", " ") for name in resolved])
+        axes[1].set_yticks(bars, [name.removesuffix("_rms_difference").replace("_", " ") for name in arrays])
+        axes[0].set(xlabel="relative difference from the simulation")
+        axes[1].set(xlabel="rms difference over all entries, relative to the simulation")
+        for ax in axes[:2]:
+            ax.invert_yaxis()
+        figure.legend(loc="outside upper center", ncols=len(solvers))
+        return figure
+
+
+def couplings_figure(dataset: xr.Dataset) -> Figure:
+    """Draw the matrix of couplings and the couplings of each pair in both directions."""
+    with style():
+        figure, axes = panels(2, width=3.6)
+        matrix = dataset["couplings"].values
+        bound = max(float(np.abs(matrix).max()), 1e-300)
+        image = axes[0].imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
+        axes[0].set(xlabel="site j", ylabel="site i", title="couplings, j acts on i")
+        figure.colorbar(image, ax=axes[0], shrink=0.85)
+        upper = np.triu_indices(len(matrix), 1)
+        axes[1].plot(matrix[upper], matrix.T[upper], ".", ms=2, color=COLORS["gram"])
+        axes[1].set(
+            xlabel="$J_{ij}$", ylabel="$J_{ji}$", title=f"symmetry {float(dataset['symmetry']):.3f}", aspect="equal"
+        )
+        return figure

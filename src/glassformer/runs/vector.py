@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from glassformer import theory
 from glassformer._core._errors import invalid
 from glassformer.sweeps import RunConfig, RunContext, RunSpec
 from glassformer.sweeps._arrays import ArrayRule
@@ -21,7 +22,7 @@ Matrix = Annotated[np.ndarray, ArrayRule(2)]
 Vectors = Annotated[np.ndarray, ArrayRule((1, 2))]
 
 
-class VectorConfig(RunConfig):
+class ModelConfig(RunConfig):
     """A vector-spin model from arrays."""
 
     couplings: Annotated[Matrix, Field(description="matrix (site, site_): row i acts on site i")]
@@ -29,7 +30,6 @@ class VectorConfig(RunConfig):
         None
     )
     dim: Annotated[int | None, Field(ge=1, description="components per spin; taken from fields if left out")] = None
-    beta: Annotated[float, Field(ge=0, description="inverse temperature")]
     radius: Annotated[
         Literal["bal", "sqrt_d", "unit"] | float,
         Field(description="R^2 = D/2 - 1 (bal), R^2 = D (sqrt_d), R = 1 (unit), or the number R"),
@@ -42,22 +42,42 @@ class VectorConfig(RunConfig):
         return gf.VectorSpin(self.couplings, self.fields, self.dim, radius=self.radius)  # type: ignore[arg-type]
 
 
+class VectorConfig(ModelConfig):
+    """The same at one temperature."""
+
+    beta: Annotated[float, Field(ge=0, description="inverse temperature")]
+
+
+THEORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "nmf": (theory.NaiveMeanField, ("response",)),
+    "tap": (theory.TAP, ("response", "variant")),
+    "gram": (theory.GramClosure, ("response",)),
+    "gaussian": (theory.GaussianClosure, ("response",)),
+    "saddle-point": (theory.SaddlePoint, ()),
+    "adaptive-tap": (theory.AdaptiveTAP, ("response",)),
+    "enumeration": (theory.Enumeration, ("update",)),
+}
+
+
+MethodName = Literal["nmf", "tap", "gram", "gaussian", "saddle-point", "adaptive-tap", "enumeration"]
+
+
 class SolveConfig(VectorConfig):
     """Solve one sample by one theory."""
 
-    method: Annotated[
-        Literal["nmf", "tap", "gram", "gaussian", "saddle-point", "adaptive-tap", "enumeration"],
-        Field(description="the theory"),
-    ] = "gram"
+    method: Annotated[MethodName, Field(description="the theory")] = "gram"
     response: Annotated[
-        Literal["exact", "amos", "large_d"], Field(description="response of one spin; closures and adaptive-tap only")
-    ] = "exact"
-    variant: Annotated[Literal["expanded", "bal2023"], Field(description="tap only: corrected, or as published")] = (
-        "expanded"
-    )
-    update: Annotated[Literal["parallel", "sequential"], Field(description="enumeration only: which dynamics")] = (
-        "parallel"
-    )
+        Literal["exact", "amos", "large_d"] | None,
+        Field(description="response of one spin (exact if left out); not for saddle-point and enumeration"),
+    ] = None
+    variant: Annotated[
+        Literal["expanded", "bal2023"] | None,
+        Field(description="tap only: consistent second order (expanded, if left out), or as published"),
+    ] = None
+    update: Annotated[
+        Literal["parallel", "sequential"] | None,
+        Field(description="enumeration only: which dynamics (parallel if left out)"),
+    ] = None
     start: Annotated[
         Literal["paramagnet", "fields"] | Vectors,
         Field(description="start: no magnetisation, independent spins in their fields, or an array (site, component)"),
@@ -65,21 +85,18 @@ class SolveConfig(VectorConfig):
     steps: Annotated[int | None, Field(ge=0, description="none: steady state; a number: transient")] = None
 
     def theory(self) -> Any:
-        """Return the method as a noun."""
-        import glassformer as gf
-
-        closures = {"nmf": gf.NaiveMeanField, "gram": gf.GramClosure}
-        if self.method in closures:
-            return closures[self.method](self.beta, response=self.response)
-        if self.method == "tap":
-            return gf.TAP(self.beta, response=self.response, variant=self.variant)
-        if self.method == "adaptive-tap":
-            return gf.AdaptiveTAP(self.beta, response=self.response)
-        if self.response != "exact":
-            raise invalid("response", self.response, f"exact for method={self.method}", "leave response out")
-        if self.method == "enumeration":
-            return gf.Enumeration(self.beta, update=self.update)
-        return {"gaussian": gf.GaussianClosure, "saddle-point": gf.SaddlePoint}[self.method](self.beta)
+        """Return the method as a noun; an option that it does not have is refused, not ignored."""
+        kind, options = THEORIES[self.method]
+        given = {
+            name: value for name in ("response", "variant", "update") if (value := getattr(self, name)) is not None
+        }
+        for name, value in given.items():
+            if name not in options:
+                fitting = [method for method, (_, known) in THEORIES.items() if name in known]
+                raise invalid(
+                    name, value, f"left out for method={self.method}", f"it belongs to method={'|'.join(fitting)}"
+                )
+        return kind(self.beta, **given)
 
 
 def _solve(config: SolveConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
@@ -107,17 +124,22 @@ class SimulateConfig(VectorConfig):
     overrelaxation: Annotated[int, Field(ge=0, description="sequential only: overrelaxation sweeps per sweep")] = 0
     seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
 
+    def motion(self) -> Any:
+        """Return the dynamics as a noun."""
+        import glassformer as gf
 
-def _simulate(config: SimulateConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
+        if self.dynamics == "sequential":
+            return gf.SequentialHeatBath(self.beta, overrelaxation=self.overrelaxation)
+        if self.overrelaxation:
+            raise invalid("overrelaxation", self.overrelaxation, "0 for dynamics=parallel", "use dynamics=sequential")
+        return gf.ParallelHeatBath(self.beta)
+
+
+def run_simulation(config: Any, dynamics: Any, context: RunContext) -> xr.Dataset:
+    """Simulate the model of a configuration with its steps, burn_in, replicas and seed."""
     import glassformer as gf
 
     model = config.build()
-    if config.dynamics == "parallel":
-        if config.overrelaxation:
-            raise invalid("overrelaxation", config.overrelaxation, "0 for dynamics=parallel", "use dynamics=sequential")
-        dynamics: Any = gf.ParallelHeatBath(config.beta)
-    else:
-        dynamics = gf.SequentialHeatBath(config.beta, overrelaxation=config.overrelaxation)
     dataset = gf.simulate(
         model,
         dynamics,
@@ -131,6 +153,10 @@ def _simulate(config: SimulateConfig, part: dict[str, Any], context: RunContext)
     )
     dataset.attrs["radius"] = model.r
     return dataset
+
+
+def _simulate(config: SimulateConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
+    return run_simulation(config, config.motion(), context)
 
 
 SOLVE = RunSpec(

@@ -80,7 +80,7 @@ def _unknown_key(
     known = list(dict.fromkeys(field for model in parent.models for field in model.model_fields))
     owner = f"{name}: {parent.name}" if parent.name else name
     return InvalidInputError(
-        f"{owner} has no key {key!r} (given as {shorten(given)}){_near(key, known)}; "
+        f"{owner} has no key {key!r} (given as {shorten(given)}{_near(key, known)}); "
         f"its keys are {', '.join(known) or 'none'}; {see}."
     )
 

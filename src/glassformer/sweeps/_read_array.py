@@ -78,7 +78,14 @@ def _nc(name: str, path: Path, data: bytes, inner: str | None) -> np.ndarray[Any
     engine = "h5netcdf" if data.startswith(b"\x89HDF") else "scipy"
     with xr.open_dataset(io.BytesIO(data), engine=engine, decode_times=False) as dataset:
         chosen = _choose(name, path, [str(key) for key in dataset.data_vars], inner)
-        return np.asarray(dataset[chosen])
+        return np.asarray(_in_order(dataset[chosen]))
+
+
+def _in_order(array: Any) -> Any:
+    """Return a labelled array with the site that is acted on first, as in every result of ours."""
+    if set(array.dims) in ({"site", "component"}, {"site", "site_"}):
+        return array.transpose("site", ...)
+    return array
 
 
 def _csv(name: str, path: Path, data: bytes, inner: str | None) -> np.ndarray[Any, Any]:

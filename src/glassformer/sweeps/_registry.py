@@ -29,6 +29,15 @@ _TABLE: dict[str, Entry] = {
     "vector/simulate": Entry(
         "glassformer.runs.vector:SIMULATE", "Simulate one vector-spin model and measure its moments with error bars"
     ),
+    "vector/compare": Entry(
+        "glassformer.runs.vector_compare:COMPARE", "Simulate one vector-spin model and measure theories against it"
+    ),
+    "vector/temper": Entry(
+        "glassformer.runs.vector_temper:TEMPER", "Parallel tempering of symmetric couplings at many temperatures"
+    ),
+    "vector/couplings": Entry(
+        "glassformer.runs.vector_couplings:COUPLINGS", "Draw couplings and fields of a law, for the other runs to read"
+    ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025:ALIGNMENT",
         "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",

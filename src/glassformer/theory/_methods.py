@@ -71,6 +71,12 @@ def _one_component(model: Any) -> str:
     return "" if model.dim == 1 else "It needs dim=1."
 
 
+def _symmetric_law(law: Any) -> str:
+    return (
+        "" if getattr(law, "symmetry", None) == 1.0 else "It needs an equilibrium, hence a law of symmetric couplings."
+    )
+
+
 _FOR_MODELS = (
     Method("ParallelHeatBath", "simulate", "N^2 D per step", "any couplings; the process that the closures describe", _any),
     Method("SequentialHeatBath", "simulate", "N^2 D per sweep", "Boltzmann law if symmetric, else a driven steady state", _any),
@@ -85,9 +91,11 @@ _FOR_MODELS = (
 )  # fmt: skip
 
 _FOR_LAWS = (
-    Method("NaiveMeanField", "solve", "one equation", "N and D to infinity; exact for symmetric couplings", _any),
+    Method("NaiveMeanField", "solve", "one equation", "N and D to infinity; weak couplings", _any),
     Method("TAP", "solve", "one equation", "N and D to infinity; weak couplings", _any),
-    Method("GramClosure", "solve", "one equation", "N and D to infinity; exact for independent couplings", _any),
+    Method("GramClosure", "solve", "one equation", "N and D to infinity; exact at any asymmetry", _any),
+    Method("SaddlePoint", "solve", "one equation", "N and D to infinity; exact for symmetric couplings", _symmetric_law),
+    Method("AdaptiveTAP", "solve", "one equation", "N and D to infinity; exact for symmetric couplings", _symmetric_law),
 )  # fmt: skip
 
 
@@ -126,4 +134,5 @@ def methods(model: Any) -> MethodTable:
         return MethodTable(f"{size}, {kind} couplings", tuple(row for row in _FOR_MODELS if not row.need(model)))
     if isinstance(model, type) or not (hasattr(model, "sample") or hasattr(model, "law")):
         raise invalid("the thing to solve", model, "a model such as VectorSpin(...) or a law such as Asymmetric()")
-    return MethodTable(f"the law {type(model).__name__} as N goes to infinity", _FOR_LAWS)
+    rows = tuple(row for row in _FOR_LAWS if not row.need(model))
+    return MethodTable(f"the law {type(model).__name__} as N goes to infinity", rows)

@@ -80,7 +80,7 @@ class LargeLimit:
     @property
     def symmetry(self) -> float:
         r"""The correlation :math:`\eta` of :math:`J_{ij}` with :math:`J_{ji}`."""
-        return self.law.symmetry if isinstance(self.law, Asymmetric) else 1.0
+        return float(self.law.symmetry)
 
 
 def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:

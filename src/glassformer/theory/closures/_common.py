@@ -94,6 +94,13 @@ def starting_means(model: VectorSpin, start: Start, response: Response, beta: fl
     return means / np.maximum(norms, 1.0)[:, None]
 
 
+def symmetry_note(model: VectorSpin, means: FloatArray) -> str:
+    """Return a warning when the mean is zero only because nothing has broken the symmetry."""
+    if model.fields.any() or means.any():
+        return ""
+    return "Without fields a mean of zero stays zero, whether it is stable or not; pass start=... to look for order."
+
+
 def free_variance(model: VectorSpin, means: FloatArray) -> FloatArray:
     r"""Return :math:`(R^2-m_i^2)/D`, what the sphere leaves for each component; 0 for a definite state."""
     room = model.r**2 - np.einsum("ia,ia->i", means, means)
@@ -109,6 +116,15 @@ def first_order_delayed(beta: float, couplings: FloatArray, later: SiteLaw, earl
     trace += np.outer(later.perp, extra_earlier) + np.outer(extra_later, earlier.perp)
     trace += np.outer(extra_later, extra_earlier) * gram**2
     return beta * couplings * trace
+
+
+def expansion_parameter(beta: float, couplings: FloatArray, delayed: FloatArray, dim: int) -> float:
+    r"""Return :math:`\frac{\beta^2}{ND}\sum_{ij}J_{ij}^2\,\mathrm{Tr}(V_iV_j)` from the first-order delayed correlation.
+
+    Plefka's expansion converges while it is below 1 (Plefka 1982, for one component and couplings of one size:
+    :math:`\beta^2J^2\,[(1-m^2)^2]<1`); it is the square of the size of successive terms.
+    """
+    return beta * float(np.vdot(couplings, delayed)) / (couplings.shape[0] * dim)
 
 
 def largest_change(radius: float, new: FloatArray, old: FloatArray) -> float:
@@ -170,6 +186,7 @@ def _attach(
         method=type(method).__name__,
         wall_time=wall_time,
         citations=tuple(dict.fromkeys((*model.citations, *method.citations))),
+        model=model.digest,
         beta=float(method.beta),
         response=method.response,
         note=" ".join(part for part in note if part) or None,
@@ -198,9 +215,16 @@ class Recorder:
             self._delayed.append(delayed.copy())
 
     def dataset(
-        self, method: Any, *, status: Status, wall_time: float, note: Sequence[str] = (), **extra: Any
+        self,
+        method: Any,
+        *,
+        status: Status,
+        wall_time: float,
+        note: Sequence[str] = (),
+        residual: float = 0.0,
+        **extra: Any,
     ) -> xr.Dataset:
-        """Label the transient and attach its evidence."""
+        """Label the transient and attach its evidence; `residual` is that of the equations solved at every step."""
         import xarray as xr
 
         from glassformer.observables._summary import label, mean_cosine, mean_instantaneous_cosine
@@ -224,6 +248,7 @@ class Recorder:
             dims = ("time", "site", "site_")
             variables["correlation"] = (dims, np.stack(self._correlations))
             variables["delayed_correlation"] = (dims, np.stack(self._delayed))
+        variables["residual"] = residual
         dataset = label(xr.Dataset(variables, coords={"time": np.arange(len(means))}))
         told = (
             "delayed_correlation and entropy_production at a time belong to the step that starts there.",
@@ -236,6 +261,7 @@ class Recorder:
             status=status,
             wall_time=wall_time,
             note=(*note, *told),
+            residual=residual,
             steps=len(means) - 1,
             **extra,
         )

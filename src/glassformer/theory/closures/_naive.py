@@ -25,6 +25,7 @@ from glassformer.theory.closures._common import (
     law_of_means,
     require_vector_spin,
     starting_means,
+    symmetry_note,
 )
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class NaiveMeanField:
             correlation=np.diag(model.dim * free_variance(model, means)),
             delayed=first_order_delayed(self.beta, model.couplings, law, law),
             wall_time=time.perf_counter() - clock,
+            note=(symmetry_note(model, means),),
         )
 
     def _transient(self, model: VectorSpin, means: np.ndarray, steps: int, clock: float) -> xr.Dataset:

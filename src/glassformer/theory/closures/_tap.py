@@ -21,6 +21,7 @@ from glassformer.theory.closures._common import (
     Start,
     check_parameters,
     directions_of,
+    expansion_parameter,
     first_order_delayed,
     fixed_point_dataset,
     free_variance,
@@ -28,6 +29,7 @@ from glassformer.theory.closures._common import (
     law_of_means,
     require_vector_spin,
     starting_means,
+    symmetry_note,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +52,10 @@ class TAP:
     :math:`\mathbf m_j,V_j` belong to the time before; in the fixed point all times are one. For D = 1 this is
     :math:`\theta_i=x_i+\sum_jJ_{ij}m_j-\beta m_i\sum_jJ_{ij}^2(1-m_j^2)`.
 
-    The error is of order :math:`J^3`. The series is truncated and fails silently: above :math:`\beta\approx3` (couplings
-    and fields of order one) the means shrink again instead of growing.
+    The error is of order :math:`J^3`. The series is truncated: above :math:`\beta\approx3` (couplings and fields of order
+    one) the means shrink again instead of growing, while the equation is still solved to rounding. The result carries the
+    ``expansion_parameter`` :math:`\frac{\beta^2}{ND}\sum_{ij}J_{ij}^2\mathrm{Tr}(V_iV_j)`; from 1 on the status is
+    ``out_of_range``, a warning (Plefka 1982).
 
     Parameters
     ----------
@@ -117,16 +121,21 @@ class TAP:
         if steps is not None:
             return self._transient(model, equations, means, as_count("steps", steps, minimum=0), clock)
         found, law = equations.stationary(means, tolerance=self.tolerance, max_iterations=self.max_iterations)
-        return fixed_point_dataset(
+        delayed = first_order_delayed(self.beta, model.couplings, law, law)
+        parameter = expansion_parameter(self.beta, model.couplings, delayed, model.dim)
+        dataset = fixed_point_dataset(
             model,
             self,
             found,
             magnetization=law.mean,
             correlation=np.diag(model.dim * free_variance(model, law.mean)),
-            delayed=first_order_delayed(self.beta, model.couplings, law, law),
+            delayed=delayed,
             wall_time=time.perf_counter() - clock,
+            note=(_warning(parameter), symmetry_note(model, law.mean)),
             variant=self.variant,
         )
+        dataset["expansion_parameter"] = parameter
+        return _mark(dataset, parameter)
 
     def _transient(
         self,
@@ -139,6 +148,7 @@ class TAP:
         law = equations.law_of(means)
         recorder = Recorder(model, self.beta)
         worst, failed, status = 0.0, [], Status.OK
+        parameters: list[float] = []
         for now in range(steps + 1):
             found, later = equations.next(law, tolerance=self.tolerance, max_iterations=equations.inner_iterations)
             worst = max(worst, found.residual)
@@ -146,22 +156,43 @@ class TAP:
                 failed.append(now + 1)
                 status = found.status if status is Status.OK else status
             correlation = np.diag(model.dim * free_variance(model, law.mean)) if recorder.matrices else None
-            recorder.add(law.mean, correlation, first_order_delayed(self.beta, model.couplings, later, law))
+            delayed = first_order_delayed(self.beta, model.couplings, later, law)
+            parameters.append(expansion_parameter(self.beta, model.couplings, delayed, model.dim))
+            recorder.add(law.mean, correlation, delayed)
             law = later
         note = (
             f"The equation had no solution within reach at {len(failed)} of {steps + 1} steps, first at step {failed[0]}."
             if failed
             else ""
         )
-        return recorder.dataset(
+        dataset = recorder.dataset(
             self,
             status=status,
             wall_time=time.perf_counter() - clock,
-            note=(note,),
+            note=(note, _warning(max(parameters))),
             residual=worst,
             variant=self.variant,
             tolerance=self.tolerance,
         )
+        dataset["expansion_parameter"] = ("time", np.array(parameters))
+        return _mark(dataset, max(parameters))
+
+
+def _warning(parameter: float) -> str:
+    if parameter < 1.0:
+        return ""
+    return (
+        f"The expansion parameter reaches {parameter:.3g}, and the series converges below 1 only: the equation is solved, "
+        "but what it leaves out is not small. Compare with GramClosure, GaussianClosure or a simulation."
+    )
+
+
+def _mark(dataset: xr.Dataset, parameter: float) -> xr.Dataset:
+    """Say in the status when the series has left its range; a truncated series fails without any other sign."""
+    if parameter >= 1.0 and Status(dataset.attrs["status"]).good:
+        dataset.attrs["status"] = Status.OUT_OF_RANGE.value
+        dataset.attrs["status_sentence"] = Status.OUT_OF_RANGE.sentence
+    return dataset
 
 
 class NeighbourVariance(NamedTuple):

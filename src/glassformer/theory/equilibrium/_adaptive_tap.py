@@ -16,6 +16,7 @@ from glassformer._core._responses import response as make_response
 from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray, as_choice, as_float_array
 from glassformer.models import VectorSpin
+from glassformer.theory.closures._common import symmetry_note
 from glassformer.theory.equilibrium._common import (
     check_parameters,
     equilibrium_dataset,
@@ -147,7 +148,7 @@ class AdaptiveTAP:
             residual=residual,
             iterations=iterations,
             wall_time=time.perf_counter() - clock,
-            note="",
+            note=symmetry_note(model, point.mean),
             mixing=mixing,
             response=self.response,
         )

@@ -91,10 +91,11 @@ def equilibrium_dataset(
         method=type(method).__name__,
         wall_time=wall_time,
         citations=tuple(dict.fromkeys((*model.citations, *method.citations))),
+        model=model.digest,
         beta=float(beta),
         residual=float(residual),
         iterations=iterations,
         tolerance=method.tolerance,
-        note=f"{note} free_energy and entropy are per spin, relative to the uniform law.",
+        note=f"{note} free_energy and entropy are per spin, relative to the uniform law.".strip(),
         **extra,
     )

@@ -154,7 +154,10 @@ class SaddlePoint:
         :math:`\tau` times :math:`\beta^2`.
         """
         g = 0.5 * (model.r**2 - np.einsum("ia,ia->i", point.mean, point.mean))
-        solved = cho_solve(cho_factor(_hessian(model, point)), g)
+        try:
+            solved = cho_solve(cho_factor(_hessian(model, point)), g)
+        except LinAlgError:  # so cold that the Hessian is singular to rounding; the status says so
+            return math.nan
         return 0.5 * model.dim - float(g @ solved) / model.n
 
 

@@ -125,12 +125,14 @@ class Enumeration:
         else:
             law = space.product_law(self._means(space, start))
             dataset = self._transient(space, law, as_count("steps", steps, minimum=0))
+        dataset["residual"] = 0.0
         return attach_evidence(
             dataset,
             status=Status.OK,
             method="Enumeration",
             wall_time=time.perf_counter() - clock,
             citations=tuple(dict.fromkeys((*model.citations, *self.citations))),
+            model=model.digest,
             beta=float(self.beta),
             update=self.update,
             order=self.order if self.update == "sequential" else None,
