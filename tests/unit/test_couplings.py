@@ -144,3 +144,16 @@ def test_sphere_fields_have_exact_norm_and_gaussian_fields_have_it_on_average(di
 def test_a_law_refuses_parameters_out_of_range(changes):
     with pytest.raises(InvalidInputError, match=next(iter(changes))):
         gf.Asymmetric(**changes)
+
+
+def test_random_attention_takes_any_mask():
+    mask = np.array([[True, False, True], [False, True, False], [True, True, True]])
+    law = gf.SoftmaxGaussian(mask=mask)
+    couplings = law.sample(n=3, seed=1)
+    assert (couplings[~mask] == 0).all()
+    assert np.allclose(couplings.sum(axis=1), 1.0)
+    assert law == gf.SoftmaxGaussian(mask=mask.copy())  # a value, as every law
+    with pytest.raises(InvalidInputError, match="a boolean array of shape"):
+        law.sample(n=4, seed=1)
+    with pytest.raises(InvalidInputError, match="a boolean array of shape"):
+        gf.SoftmaxGaussian(mask=np.ones((2, 2)))

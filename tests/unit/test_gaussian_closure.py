@@ -12,6 +12,7 @@ from scipy.special import roots_genlaguerre
 
 import glassformer as gf
 from glassformer._core._gaussian_averages import average_over_gaussian_field, radial_rule
+from glassformer._core._responses import response as make_response
 
 # --- averages ---------------------------------------------------------------------------------------------------------
 
@@ -270,3 +271,33 @@ def test_damping_mixes_laws_so_that_spins_stay_on_the_sphere(closure):
     np.testing.assert_allclose(means, 0.75 * spins[0] + 0.25 * spins[1], atol=1e-14)
     np.testing.assert_allclose(np.diag(correlation), radius**2 - np.sum(means**2, axis=1), atol=1e-13)
     assert np.linalg.eigvalsh(correlation).min() > -1e-12
+
+
+@pytest.mark.parametrize("response", ["amos", "large_d"])
+def test_a_spin_keeps_its_length_whatever_the_response(response: str) -> None:
+    """On site the sphere decides: <s^2> = R^2, and for one component m^2 + C = R^2."""
+    for dim in (1, 3, 6) if response == "amos" else (3, 6):
+        rng = np.random.default_rng(dim)
+        model = gf.VectorSpin(rng.normal(size=(5, 5)) / 2, rng.normal(size=(5, dim)), radius=0.9)
+        found = gf.solve(model, gf.GaussianClosure(1.7, response=response))
+        square = (found["magnetization"] ** 2).sum("component") + np.diag(found["correlation"])
+        assert np.allclose(square, model.r**2, rtol=1e-10)
+        assert float(found["covariance_trace"]) == pytest.approx(float(np.trace(found["correlation"])), rel=1e-10)
+
+
+@pytest.mark.parametrize(("dim", "strength", "variance"), [(3, 1.0, 0.8), (5, 0.0, 2.0), (4, 2.5, 0.3)])
+@pytest.mark.parametrize("response", ["exact", "amos", "large_d"])
+def test_the_second_moment_is_the_average_of_the_conditional_one(dim, strength, variance, response) -> None:
+    beta, radius = 3.0, 1.2
+    respond = make_response(response, dim)
+    found = average_over_gaussian_field(
+        respond, np.array([strength]), np.array([variance]), beta=beta, radius=radius
+    )  # fmt: skip
+    h = np.sqrt(variance) * np.random.default_rng(1).normal(size=(400_000, dim))
+    h[:, 0] += strength
+    length = np.linalg.norm(h, axis=1)
+    over = respond.ratio_over_kappa(beta * radius * length)
+    cosine = (h[:, 0] / length) ** 2
+    sample = radius**2 * ((1 - (dim - 1) * over) * cosine + over * (1 - cosine))
+    z = (sample.mean() - found.second_parallel[0]) / (sample.std() / np.sqrt(sample.size))
+    assert abs(z) < 4.9

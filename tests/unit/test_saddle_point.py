@@ -148,3 +148,16 @@ def test_too_few_iterations_are_reported():
     answer = SaddlePoint(3.0, max_iterations=1).solve(sample(20, 8, seed=1))
     assert answer.attrs["status"] == "not_converged"
     assert answer.attrs["residual"] > 1e-10
+
+
+@pytest.mark.parametrize("beta", [1e4, 1e8, 1e11, 1e13])
+@pytest.mark.parametrize("dim", [1, 3])
+def test_extreme_cold_gives_an_answer_or_a_status_never_a_traceback(beta, dim):
+    rng = np.random.default_rng(1)
+    couplings = rng.normal(size=(5, 5))
+    model = VectorSpin((couplings + couplings.T) / np.sqrt(5), rng.normal(size=(5, dim)), radius="unit")
+    found = SaddlePoint(beta).solve(model)
+    assert np.isfinite(found["magnetization"]).all()
+    if found.attrs["status"] == "converged":
+        square = (found["magnetization"] ** 2).sum("component") + np.diag(found["correlation"])
+        assert np.allclose(square, 1.0, atol=1e-6)

@@ -237,3 +237,32 @@ def test_the_published_variant_comes_with_its_own_response():
         gf.TAP(1.0, variant="bal2023", response="amos")
     with pytest.raises(gf.InvalidInputError, match="one of expanded, bal2023"):
         gf.TAP(1.0, variant="other")
+
+
+@pytest.mark.parametrize(("asymmetry", "limit"), [(0.0, 6.0), (1.0, 3.5)])
+def test_the_status_says_when_the_series_has_left_its_range(asymmetry, limit):
+    """The Gram closure, which is within two percent at this D, tells where TAP has failed."""
+    model = gf.VectorSpin(gf.Asymmetric(asymmetry=asymmetry).sample(n=64, seed=1), gf.sphere_fields(64, dim=32, seed=2))
+    for beta in (0.5, 2.0, 8.0, 30.0):
+        found, gram = gf.solve(model, gf.TAP(beta)), gf.solve(model, gf.GramClosure(beta))
+        status = "converged" if beta < limit else "out_of_range"
+        assert found.attrs["status"] == status
+        ratio = float(found["magnetization_sum_of_squares"] / gram["magnetization_sum_of_squares"])
+        assert (ratio < 0.5) == (status == "out_of_range")
+        assert ("expansion parameter" in str(found.attrs.get("note"))) == (status == "out_of_range")
+        assert (float(found["expansion_parameter"]) >= 1.0) == (status == "out_of_range")
+
+
+def test_the_expansion_parameter_is_plefkas_for_one_component():
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=9, seed=1), 0.4 * np.ones(9), dim=1, radius="unit")
+    found = gf.solve(model, gf.TAP(0.9))
+    stiffness = 1 - found["magnetization"].values.ravel() ** 2
+    expected = 0.9**2 * np.einsum("ij,i,j->", model.couplings**2, stiffness, stiffness) / 9
+    assert float(found["expansion_parameter"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_transient_that_leaves_the_range_says_so():
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=64, seed=1), gf.sphere_fields(64, dim=32, seed=2))
+    found = gf.solve(model, gf.TAP(6.0), steps=20, throw=False)
+    assert found.attrs["status"] == "out_of_range"
+    assert found["expansion_parameter"].dims == ("time",)

@@ -89,3 +89,23 @@ def test_bad_input_gets_one_sentence(arguments, message):
     with pytest.raises(InvalidInputError, match=message) as caught:
         gf.VectorSpin(*positional, **keywords)
     assert "\n" not in str(caught.value)
+
+
+def test_complex_arrays_and_numbers_in_quotes_are_refused_not_converted():
+    with pytest.raises(InvalidInputError, match="an array of real numbers; take the real part"):
+        gf.VectorSpin(np.eye(2) + 0j, dim=3)
+    with pytest.raises(InvalidInputError, match="beta is '2.0', but must be a number"):
+        gf.NaiveMeanField("2.0")  # type: ignore[arg-type]
+
+
+def test_equal_systems_have_equal_digests():
+    rng = np.random.default_rng(0)
+    couplings, fields = rng.normal(size=(3, 3)), rng.normal(size=(3, 4))
+    model = gf.VectorSpin(couplings, fields, radius="unit")
+    assert model.digest == gf.VectorSpin(couplings.copy(), fields.copy(), radius=1.0).digest
+    for other in (
+        gf.VectorSpin(couplings.T, fields, radius="unit"),
+        gf.VectorSpin(couplings, -fields, radius="unit"),
+        gf.VectorSpin(couplings, fields, radius=1.1),
+    ):
+        assert other.digest != model.digest
