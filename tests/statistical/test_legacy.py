@@ -12,6 +12,7 @@ import glassformer as gf
 from glassformer._core._errors import InvalidInputError
 from glassformer._core._philox import normals_at, split_key, uniforms_at
 from glassformer._core._random import stream_key
+from glassformer.dynamics._legacy import wide_step
 
 
 def loss(model, spins, targets_from):
@@ -80,6 +81,57 @@ def test_at_low_temperature_the_sampler_finds_a_fixed_point_of_naive_mean_field(
     assert float(run["cost"][0, -1]) < 0.01
     nmf = gf.solve(model, gf.NaiveMeanField(1e5), start="fields")
     assert float(run["field_cosine"][0, -1]) == pytest.approx(float(nmf["alignment_of_mean"]), abs=0.01)
+
+
+def test_a_spin_relaxes_in_n_cubed_d_over_beta_moves():
+    """Small steps: the loss decays as an Ornstein-Uhlenbeck process of width 1/beta, one site in N at a time."""
+    n, dim, beta = 16, 6, 0.5
+    model = gf.VectorSpin(np.zeros((n, n)), gf.sphere_fields(n, dim=dim, seed=1))
+    start = -3 * model.fields
+    moves = round(n**3 * dim / beta)
+    run = gf.legacy_run(
+        model, gf.LegacyLossMetropolis(beta), moves=2 * moves, records=2, replicas=64, seed=2, start=start
+    )
+    first, rest = 0.5 * (4 * model.r) ** 2, 0.5 * dim / beta
+    expected = rest + (first - rest) * np.exp([-1.0, -2.0])
+    cost = run["cost"].values
+    error = cost.std(axis=0, ddof=1) / 8.0
+    assert (
+        np.abs(cost.mean(axis=0) - expected) < 6 * error + 0.01 * expected
+    ).all()  # 1 %: the steps are not infinitesimal
+    assert (np.abs(cost.mean(axis=0) - first) > 30 * error).all()
+
+
+def test_a_burn_in_is_moves_that_are_not_recorded():
+    model = gf.VectorSpin(gf.Asymmetric().sample(n=6, seed=1), gf.sphere_fields(6, dim=5, seed=2))
+    method = gf.LegacyLossMetropolis(3.0, 0.1)
+    split = gf.legacy_run(model, method, burn_in=150, moves=250, records=1, seed=1)
+    whole = gf.legacy_run(model, method, moves=400, records=1, seed=1)
+    assert np.array_equal(split["magnetization"], whole["magnetization"])
+    assert split["move"].values.tolist() == [250]
+    assert float(split["acceptance"][0]) <= 1.0
+    wide = gf.legacy_run(model, method, burn_in=150, burn_in_step=0.5, moves=250, records=1, seed=1)
+    assert not np.allclose(wide["magnetization"], whole["magnetization"])
+
+
+def test_wide_steps_reach_the_law_that_the_published_step_does_not():
+    dim, beta = 8, 0.3
+    model = gf.VectorSpin(np.zeros((16, 16)), gf.sphere_fields(16, dim=dim, seed=1))
+    lam = model.r * math.sqrt(beta)
+    exact = lam / math.sqrt(2) * gamma((dim + 1) / 2) / gamma(dim / 2 + 1) * hyp1f1(0.5, dim / 2 + 1, -(lam**2) / 2)
+    method, short = gf.LegacyLossMetropolis(beta), {"moves": 1000, "records": 1, "replicas": 64, "seed": 3}
+    for burn_in, agrees in ((0, False), (20_000, True)):
+        run = gf.legacy_run(model, method, burn_in=burn_in, burn_in_step=wide_step(beta, dim), **short)
+        cosine = run["field_cosine"].values[:, 0]
+        assert (abs(cosine.mean() - exact) < 6 * cosine.std(ddof=1) / 8.0) == agrees
+
+
+def test_a_start_of_the_wrong_shape_is_refused():
+    model = gf.VectorSpin(np.zeros((4, 4)), gf.sphere_fields(4, dim=3, seed=1))
+    with pytest.raises(InvalidInputError, match=r"the shape of start is \(3, 4\), but must be \(4, 3\)"):
+        gf.legacy_run(model, gf.LegacyLossMetropolis(1.0), moves=1, records=1, seed=1, start=np.zeros((3, 4)))
+    with pytest.raises(InvalidInputError, match="start"):
+        gf.legacy_run(model, gf.LegacyLossMetropolis(1.0), moves=1, records=1, seed=1, start=np.full((4, 3), np.nan))
 
 
 def test_bad_parameters_get_one_sentence():

@@ -196,7 +196,7 @@ def _start(model: VectorSpin, start: FloatArray | None) -> FloatArray:
         return np.full(shape, 1.0 / math.sqrt(model.dim))
     spins = as_float_array("start", start, ndim=2)
     if spins.shape != shape:
-        raise invalid("start", f"an array of shape {spins.shape}", f"of shape {shape}, (site, component)")
+        raise invalid("the shape of start", spins.shape, f"{shape}, which is (site, component)")
     return spins
 
 
