@@ -153,15 +153,30 @@ def sweep_command(directory: str) -> list[str]:
     return ["sweep", "toy_runs:PIECES", *pairs, "--seed", "5", "--jobs", "2", "-o", directory]
 
 
-def work_in(path: Path) -> set[tuple[str, int]]:
-    """What the points hold at this moment; it changes as soon as a worker touches one of them."""
+def work_in(path: Path) -> set[tuple[str, int, int]]:
+    """What the points hold at this moment; it changes with everything that a worker does to one of them."""
     found = set()
-    for item in path.glob("points/*/**/*"):
-        try:
-            found.add((str(item), item.stat().st_mtime_ns))
-        except FileNotFoundError:
-            continue
+    for folder, _, names in os.walk(path / "points"):
+        for place in (folder, *(os.path.join(folder, name) for name in names)):
+            try:
+                status = os.stat(place)
+            except FileNotFoundError:
+                continue
+            found.add((place, status.st_mtime_ns, status.st_size))
     return found
+
+
+def watch(process: subprocess.Popen[str], path: Path, changes: int, enough: Callable[[], bool]) -> None:
+    """Return when the workers have changed their points so many times, or when `enough` says so."""
+    before = work_in(path)
+    deadline = time.monotonic() + PATIENCE
+    while changes > 0 and not enough():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)
+        now = work_in(path)
+        changes -= now != before
+        before = now
 
 
 def committed(path: Path) -> int:
@@ -174,30 +189,31 @@ def test_a_sweep_killed_at_twenty_random_moments_ends_at_the_store_of_an_undistu
     wanted = contents(reference)
     assert committed(reference) == POINTS
     draw = random.Random(20250101)
-    hits = in_the_middle = 0
+    hits = in_the_middle = with_parts = 0
     for kill in range(KILLS):
         again = kill % 2 == 0 or not (path / "study.toml").exists()
-        before = work_in(path)
         process = start(*(sweep_command("killed") if again else ["resume", "killed", "--jobs", "2"]))
-        if kill % 5:  # once the workers are at it, otherwise any time after the start
-            wait_for(process, lambda before=before: work_in(path) != before)  # type: ignore[misc]
-        pause = draw.uniform(0.0, 0.25) if kill % 5 else draw.uniform(0.05, 1.2)
         most = 22 * (kill + 1) // KILLS  # so that even the last kill finds work left, however fast the machine
-        deadline = time.monotonic() + pause
-        while time.monotonic() < deadline and committed(path) < most:
-            time.sleep(0.003)
+        if kill % 5:  # a random number of steps into the work, wherever that is on the clock
+            watch(process, path, draw.randint(1, 40), lambda most=most: committed(path) >= most)  # type: ignore[misc]
+            time.sleep(draw.uniform(0.0, 0.02))
+        else:  # any time after the start
+            time.sleep(draw.uniform(0.05, 1.2))
         alive = process.poll() is None
         if kill % 3:
             os.killpg(process.pid, signal.SIGKILL)
         else:  # only the parent; its workers must notice, and leave
             os.kill(process.pid, signal.SIGKILL)
         code, _, err = finish(process)
-        hits += alive and code == -signal.SIGKILL and committed(path) < POINTS
-        in_the_middle += any((path / f"points/{name}/config.toml").exists() for name in unfinished(path))
         assert alive, err
+        hits += code == -signal.SIGKILL and committed(path) < POINTS
+        in_the_middle += any((path / "points" / name / "config.toml").exists() for name in unfinished(path))
+        with_parts += any(path.glob("points/*/parts/*.nc"))
         assert_nothing_half_written(path, wanted)
     assert hits == KILLS
     assert in_the_middle >= KILLS // 2
+    assert with_parts >= 2
+    assert committed(path) >= 4
     complete("resume", "killed", "--jobs", "2")
     assert_same_store(path, reference)
     assert sum(event["event"] == "finished" for event in read_events(path)) == 1
@@ -350,7 +366,7 @@ def test_ctrl_c_at_any_moment_of_a_run_is_one_sentence_and_no_traceback(undistur
 
 def test_ctrl_c_in_a_terminal_reaches_every_process_of_a_sweep_and_is_still_one_sentence(tmp_path: Path) -> None:
     draw = random.Random(13)
-    for attempt in range(5):  # while workers start, and while they work
+    for attempt in range(3):  # while workers start, and while they work
         path = tmp_path / f"s{attempt}"
         process = start(*sweep_command(path.name))
         wait_for(process, lambda path=path: bool(read_events(path)))  # type: ignore[misc]
@@ -362,6 +378,31 @@ def test_ctrl_c_in_a_terminal_reaches_every_process_of_a_sweep_and_is_still_one_
         assert f"`glassformer resume {path.name}` continues it" in one_sentence(err), attempt
         assert set(inspect_directory(path).counts) <= {"done", "unfinished"}  # type: ignore[union-attr]
     assert read_events(path)[-1]["event"] == "interrupted"
+
+
+SLOW_TO_START = """
+import time
+
+if __name__ == "__mp_main__":  # a worker, before it can know what to do with Ctrl-C
+    open("starting", "w").close()
+    time.sleep(9999)
+
+if __name__ == "__main__":
+    from glassformer.cli import main
+
+    main()
+"""
+
+
+def test_workers_that_are_still_starting_take_ctrl_c_in_silence(tmp_path: Path) -> None:
+    driver = tmp_path / "slow.py"
+    driver.write_text(SLOW_TO_START)
+    process = start(*sweep_command("s"), driver=driver)
+    wait_for(process, (tmp_path / "starting").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    code, out, err = finish(process)
+    assert code == 130, (out, err)
+    assert one_sentence(err) == "interrupted; what was finished is kept: `glassformer resume s` continues it."
 
 
 def test_ctrl_c_does_not_wait_for_the_points_that_are_being_computed(tmp_path: Path) -> None:
