@@ -20,6 +20,8 @@ def as_float_array(name: str, value: Any, *, ndim: int | tuple[int, ...]) -> Flo
     if np.iscomplexobj(value):  # NumPy would drop the imaginary part with a warning
         raise invalid(name, value, "an array of real numbers", "take the real part if that is what you mean")
     try:
+        if np.asarray(value).dtype.kind in "US":
+            raise TypeError("text")  # NumPy would read numbers in quotes
         array = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise invalid(name, value, "an array of real numbers") from error

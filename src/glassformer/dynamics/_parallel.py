@@ -123,7 +123,7 @@ class ParallelTile(AbstractTile):
 
     def _unpack(self, array: FloatArray) -> FloatArray:
         model, lanes = self.motion.model, self.motion.lanes
-        return np.ascontiguousarray(array.reshape(model.n, lanes, model.dim)[:, : self.active].transpose(1, 0, 2))
+        return array.reshape(model.n, lanes, model.dim)[:, : self.active].transpose(1, 0, 2).copy()
 
     def advance(self, steps: int, recording: Recording | None = None) -> None:
         """Take `steps` steps in place."""

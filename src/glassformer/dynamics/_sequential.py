@@ -192,4 +192,4 @@ class SequentialTile(AbstractTile):
 
     def read(self) -> tuple[FloatArray, FloatArray]:
         """Return (spins, fields), each (1, site, component)."""
-        return np.ascontiguousarray(self.spins.T)[None], np.ascontiguousarray(self.fields.T)[None]
+        return self.spins.T.copy()[None], self.fields.T.copy()[None]

@@ -251,11 +251,11 @@ class LadderTile(AbstractTile):
 
         self.motion = motion
         self.first_replica, self.step = first_replica, step
-        self.spins = np.ascontiguousarray(spins.transpose(0, 2, 1))
+        self.spins = spins.transpose(0, 2, 1).copy()
         self.fields = (
             np.stack([fields_from_scratch(motion.rows, motion.drive, own) for own in self.spins])
             if fields is None
-            else np.ascontiguousarray(fields.transpose(0, 2, 1))
+            else fields.transpose(0, 2, 1).copy()
         )
         levels = motion.levels
         self.level = np.arange(levels)
@@ -285,4 +285,4 @@ class LadderTile(AbstractTile):
 
     def read(self) -> tuple[FloatArray, FloatArray]:
         """Return (spins, fields), each (chain, site, component), in the order of chains."""
-        return np.ascontiguousarray(self.spins.transpose(0, 2, 1)), np.ascontiguousarray(self.fields.transpose(0, 2, 1))
+        return self.spins.transpose(0, 2, 1).copy(), self.fields.transpose(0, 2, 1).copy()
