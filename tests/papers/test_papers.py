@@ -117,7 +117,8 @@ def test_an_expected_number_applies_only_to_the_settings_it_is_published_for(res
     assert not dataclasses.replace(entry, when={"no such setting": 1}).applies(legacy)
     assert entry.check(legacy).met
     assert not dataclasses.replace(entry, value=0.84).check(legacy).met
-    assert entry.label == "alignment[solver=nmf, beta=1000.0] if mode=legacy"
+    assert entry.quantity == "alignment[solver=nmf, beta=1000]"
+    assert entry.label == "alignment[solver=nmf, beta=1000] if mode=legacy"
 
 
 # Figure 4.1

@@ -105,7 +105,7 @@ def _expected(spec: Any, dataset: xr.Dataset) -> str:
         verdict = "met" if outcome.met else "not met"
         rows.append(
             (
-                entry.label,
+                entry.quantity,
                 f"{entry.value:.6g} ± {entry.tolerance:.2g}",
                 f"{outcome.observed:.6g}",
                 verdict,

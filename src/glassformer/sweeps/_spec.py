@@ -90,11 +90,16 @@ class Expected:
     when: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def quantity(self) -> str:
+        """The variable with its selection, as in ``alignment[beta=2]``."""
+        inside = _listed(self.select)
+        return f"{self.variable}[{inside}]" if inside else self.variable
+
+    @property
     def label(self) -> str:
-        """The variable with its selection and conditions, as in ``alignment[beta=2.0] if mode=legacy``."""
-        inside = ", ".join(f"{key}={value}" for key, value in self.select.items())
-        conditions = ", ".join(f"{key}={value}" for key, value in self.when.items())
-        return self.variable + (f"[{inside}]" if inside else "") + (f" if {conditions}" if conditions else "")
+        """The quantity with its conditions, as in ``alignment[beta=2] if mode=legacy``."""
+        conditions = _listed(self.when)
+        return f"{self.quantity} if {conditions}" if conditions else self.quantity
 
     def applies(self, dataset: xr.Dataset) -> bool:
         """Whether `dataset` was made at the scale and with the settings for which the number holds."""
@@ -113,6 +118,12 @@ class Expected:
                 chosen = chosen.sel({key: label}, method="nearest" if near else None)
             observed = float(chosen)
         return Outcome(self, observed, bool(abs(observed - self.value) <= self.tolerance))
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items()
+    )
 
 
 @dataclass(frozen=True)
