@@ -10,7 +10,6 @@ import xarray as xr
 from glassformer._core._citations import cite
 from glassformer._core._status import Status, attach_evidence, raise_if_failed
 from glassformer._core._validation import FloatArray
-from glassformer._simulate import boundary
 from glassformer.dynamics._motion import AbstractMotion, Dynamics, SpinState
 from glassformer.observables._accumulators import Accumulators
 from glassformer.observables._estimates import (
@@ -39,14 +38,17 @@ def result_of(
     dynamics: Dynamics,
     *,
     state: SpinState,
-    start_boundary: FloatArray,
+    ends: FloatArray,
     burn_in: int,
     seed: int,
     finite: bool,
     wall_time: float,
     throw: bool,
 ) -> xr.Dataset:
-    """Return the Dataset of a finished run, or of one whose values stopped being finite."""
+    """Return the Dataset of a finished run, or of one whose values stopped being finite.
+
+    ``ends (replica,)`` is what the two ends of the path add to its entropy.
+    """
     layout, model = all_sums[0].layout, motion.model
     evidence: dict[str, Any] = {
         "model": model.digest,
@@ -66,7 +68,6 @@ def result_of(
             dataset, status=Status.NONFINITE, method=method, wall_time=wall_time, citations=citations, **evidence
         )
         return raise_if_failed(dataset, throw=throw)
-    ends = boundary(motion, state.spins) - start_boundary
     levels = [_Level(sums, motion, float(beta), ends) for sums, beta in zip(all_sums, motion.betas)]
     dataset = levels[0].dataset()
     if motion.levels > 1:

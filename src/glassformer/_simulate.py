@@ -91,10 +91,10 @@ def simulate(
     Dataset
         The variables of `solve` (``magnetization``, ``correlation``, ``delayed_correlation`` with the first index later,
         ``energy``, ``entropy_production``, ``alignment_of_mean``, ...), each with its ``_error``; further
-        ``energy_full``, ``entropy_production_path``, ``specific_heat``, ``alignment_variance``,
+        ``overlap`` and ``overlap_invariant (replica, replica_)`` of the last spins, ``energy_full``, ``entropy_production_path``, ``specific_heat``, ``alignment_variance``,
         ``autocorrelation_time``, ``residual`` (drift of the means between the two halves of the run, over R, beside what
-        noise alone gives), the series, and the last ``spins (replica, site, component)``. Alignments are left out when
-        there is no field to align with. Status ``too_short`` is a warning, not an error: the run is shorter than 50
+        noise alone gives), the series, and the last ``spins (replica, site, component)``. Alignments are NaN
+        without a field to align with. Status ``too_short`` is a warning, not an error: the run is shorter than 50
         autocorrelation times, so the error bars of a single replica, and the stationarity of many, are in doubt.
 
     Raises
@@ -161,7 +161,7 @@ def simulate(
         motion,
         dynamics,
         state=run.state,
-        start_boundary=run.start_boundary,
+        ends=boundary(motion, run.state.spins) - run.start_boundary,
         burn_in=burn_in,
         seed=seed,
         finite=run.finite,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from glassformer._core._errors import GlassformerError
+from glassformer.cli._interrupts import polite_termination, was_terminated
 
 app = typer.Typer(
     name="glassformer",
@@ -190,7 +188,7 @@ def run_app(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     if os.getcwd() not in sys.path:  # so that `glassformer run mymodule:MY_RUN` finds a file beside the user
         sys.path.append(os.getcwd())
-    with _polite_termination():
+    with polite_termination():
         try:
             code = app(args=list(arguments) or ["--help"], standalone_mode=False)
             sys.stdout.flush()
@@ -201,7 +199,7 @@ def run_app(arguments: Sequence[str]) -> int:
         except GlassformerError as error:
             return fail(str(error), as_json, error.exit_code)
         except (KeyboardInterrupt, typer.Abort) as error:
-            return fail("interrupted.", as_json, 143 if _terminated(error) else 130)
+            return fail("interrupted.", as_json, 143 if was_terminated(error) else 130)
         except BrokenPipeError:  # `glassformer list | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -220,34 +218,6 @@ def fail(sentence: str, as_json: bool, code: int) -> int:
     if as_json:
         print(json.dumps({"error": sentence}))
     return code
-
-
-class Terminated(KeyboardInterrupt):
-    """A request to stop from the operating system or a queue; handled like Ctrl-C."""
-
-
-@contextlib.contextmanager
-def _polite_termination() -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminated(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, Terminated):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _print_usage(error: Any, arguments: Sequence[str], as_json: bool) -> None:

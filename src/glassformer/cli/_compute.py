@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import GlassformerError, InvalidInputError
 from glassformer._core._status import Status
+from glassformer.cli._interrupts import Terminated
 from glassformer.cli._progress import Reporter, duration
 from glassformer.cli._values import evidence_of, print_json, print_table, run_object, value_rows, values_of
 from glassformer.sweeps._store import is_usable
@@ -221,8 +222,6 @@ def _parse_grid(assignments: list[str]) -> dict[str, Any]:
 
 
 def _interruptible(path: Path, label: str, work: Any) -> Any:
-    from glassformer.cli._app import Terminated
-
     try:
         with Reporter(label) as report:
             return work(report)

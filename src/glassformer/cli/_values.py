@@ -67,7 +67,9 @@ def evidence_of(dataset: xr.Dataset) -> dict[str, Any]:
     """Return the evidence without what stands beside it."""
     from glassformer._core._status import evidence
 
-    return {key: value for key, value in evidence(dataset).items() if key not in ("directory", "run", "status", "table")}
+    return {
+        key: value for key, value in evidence(dataset).items() if key not in ("directory", "run", "status", "table")
+    }
 
 
 def run_object(dataset: xr.Dataset, path: Path) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def explain(error: ValidationError, name: str, kind: type[BaseModel]) -> Invalid
         allowed = allowed.replace("a number", "a finite number")
     reason = f" ({first['ctx']['error']})" if first["type"] == "value_error" else ""
     guess = _near(given, _quoted(allowed)) if isinstance(given, str) else ""
+    if isinstance(given, list | tuple) and allowed.startswith(("a number", "a finite number", "an integer")):
+        guess = "; for several values use `glassformer sweep`"
     return InvalidInputError(f"{place.name} is {shorten(given)}, but must be {allowed}{reason}{guess}; {see}.")
 
 

@@ -64,16 +64,16 @@ def _any(model: Any) -> str:
 
 
 def _symmetric(model: Any) -> str:
-    return "" if model.symmetric else "It needs an equilibrium, hence symmetric couplings."
+    return "" if model.symmetric else "it needs an equilibrium, hence symmetric couplings"
 
 
 def _one_component(model: Any) -> str:
-    return "" if model.dim == 1 else "It needs dim=1."
+    return "" if model.dim == 1 else "it needs dim=1"
 
 
 def _symmetric_law(law: Any) -> str:
     return (
-        "" if getattr(law, "symmetry", None) == 1.0 else "It needs an equilibrium, hence a law of symmetric couplings."
+        "" if getattr(law, "symmetry", None) == 1.0 else "it needs an equilibrium, hence a law of symmetric couplings"
     )
 
 

@@ -83,7 +83,7 @@ def solve(
 
 def _explain(row: Method, model: Any, table: MethodTable) -> str:
     if row.verb == "simulate":
-        why = "It moves spins: use gf.simulate." if is_model(model) else "Sample the law and simulate the sample."
+        why = "it moves spins, so use gf.simulate" if is_model(model) else "sample the law and simulate the sample"
     else:
-        why = row.need(model) if is_model(model) else "It needs one sample: draw it with law.sample(n=...)."
-    return f"{row.name} does not solve {table.subject}. {why} These do: {', '.join(table.solvers)}."
+        why = row.need(model) if is_model(model) else "it needs one sample, as law.sample(n=...) draws it"
+    return f"{row.name} does not solve {table.subject}: {why}; these do: {', '.join(table.solvers)}."
