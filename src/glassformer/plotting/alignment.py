@@ -24,20 +24,22 @@ def _correct(dataset: xr.Dataset) -> Figure:
     }
     looks = {"gram": ("-", 2.6), "nmf": ("-", 1.5), "tap": ("--", 1.5)}  # the widest first: all may lie on one line
     beta = dataset["beta"].values
+    shown = np.arange(len(beta)) % max(1, round(len(beta) / 33)) == 0  # so that the lines are seen between the markers
     for ax, (name, title) in zip(axes, titles.items()):
         for method, (dash, width) in looks.items():
             one = dataset.sel(solver=method)
-            solved = one["solver_status"].values == "converged"
-            values = np.where(solved, one[name], np.nan)
-            ax.plot(beta, values, dash, lw=width, color=COLORS[method], label=LABELS[method])
-            ax.plot(beta[~solved], one[name].values[~solved], "x", ms=4, color=COLORS[method])
+            ax.plot(beta, one[name], dash, lw=width, color=COLORS[method], label=LABELS[method])
+            doubtful = (one["solver_status"].values != "converged") & shown  # the method itself says so
+            if doubtful.any():
+                label = f"{LABELS[method]}, with a warning"
+                ax.plot(beta[doubtful], one[name].values[doubtful], "x", ms=4, color=COLORS[method], label=label)
         ax.plot(beta, dataset[f"{name}_limit"], color="0.6", lw=1, ls=":", label="N, D → ∞ (exact)", zorder=1)
         ax.errorbar(
-            beta,
-            dataset[name].sel(solver="simulation").values,
-            yerr=dataset[f"{name}_error"].sel(solver="simulation").values,
+            beta[shown],
+            dataset[name].sel(solver="simulation").values[shown],
+            yerr=dataset[f"{name}_error"].sel(solver="simulation").values[shown],
             fmt="o",
-            ms=3.5 if len(beta) <= 40 else 2.5,
+            ms=3.5,
             mfc="white",
             mew=0.9,
             color=COLORS["simulation"],
@@ -66,13 +68,15 @@ def _legacy(dataset: xr.Dataset) -> Figure:
             ls="--" if method == "tap_absolute" else "-",  # it lies on the line of TAP until that scatters
             lw=0.8 if sampled else 1.5,
             marker="o" if sampled else None,
-            ms=3,
+            ms=3 if len(beta) <= 40 else 2,
             mfc="white",
+            mew=0.8,
             label=labels[method],
             zorder=3 if sampled else 2,
         )
         ax.fill_between(beta, one["alignment_low"], one["alignment_high"], color=color, alpha=0.2, lw=0)
     _beta_axis(ax, _system(dataset))
+    ax.set_ylim(bottom=min(-0.08, 1.1 * float(dataset["alignment_low"].min())))
     ax.set_ylabel("alignment with x; bands: least to greatest over time", fontsize=8)
     ax.legend(loc="center left", bbox_to_anchor=(0.0, 0.63))
     return figure
