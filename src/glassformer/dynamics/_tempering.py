@@ -69,7 +69,7 @@ class ParallelTempering:
     --------
     >>> import glassformer as gf
     >>> model = gf.VectorSpin(gf.SherringtonKirkpatrick().sample(n=16, seed=1), dim=3, radius="sqrt_d")
-    >>> ladder = gf.ParallelTempering(gf.geometric_ladder(0.2, 2.0, 6), overrelaxation=2)
+    >>> ladder = gf.ParallelTempering(gf.geometric_ladder(0.4, 2.0, 8), overrelaxation=2)
     >>> sim = gf.simulate(model, ladder, steps=300, burn_in=100, replicas=4, seed=2)
     >>> sim.energy.dims, bool((sim.energy.diff("beta") < 0).all()), bool(sim.swap_rate.min() > 0.2)
     (('beta',), True, True)
