@@ -20,6 +20,8 @@ $(TESTED): $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/glassformer run honkoop2025/alignment --scale quick -o demo/alignment
+	@echo "figure: demo/alignment/figure.png"
+	@echo "data:   demo/alignment/result.nc"
 
 lint: $(TESTED)
 	$(BIN)/ruff check src tests benchmarks docs

@@ -64,7 +64,9 @@ class Reporter:
         done, total = self._last
         percent = 100 * done / total if total else 0.0
         fresh = done - (self._first or 0.0)
-        left = f", about {duration((now - self._started) * (total - done) / fresh)} left" if fresh > 0 else ""
+        left = (
+            f", about {duration((now - self._started) * (total - done) / fresh)} left" if fresh > 0.02 * total else ""
+        )
         return f"{self._label}: {percent:.0f} % done{left}"
 
     def _open(self) -> None:
