@@ -26,6 +26,14 @@ DEFAULT_VARIABLES = (
     "entropy_production",
 )
 DEFAULT_ARRAYS = ("magnetization", "correlation", "delayed_correlation")
+_RESOLVED = 3.0  # times its noise that an array must measure before anything is compared with it
+# Different stationary laws may share their means, but nothing else.
+_ONE_POINT = ("alignment_of_mean", "mean_of_alignment", "magnetization_sum_of_squares", "covariance_trace")
+_PROCESSES = {
+    "parallel": "the parallel process",
+    "sequential": "the sequential process",
+    "boltzmann": "the Boltzmann law",
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,12 @@ class Comparison:
 
     ``dataset`` has ``value``, ``error`` and ``deviation`` with dims ``(quantity, solver)``; ``deviation`` is
     (value - reference) over the standard error of the difference, NaN where neither side has an error bar. For whole
-    arrays (magnetisations, correlations) the ``quantity`` is the root-mean-square difference, relative to the
-    root-mean-square of the reference, and ``error`` is what noise alone would make of it. ``status`` has dim
-    ``(solver,)``; the table says it where it is not good.
+    arrays (magnetisations, correlations off the diagonal) the ``quantity`` is the root-mean-square difference over all
+    entries, relative to the root-mean-square of the reference, and ``error`` is what noise alone would make of it; it is
+    NaN for a theory that says nothing (naive mean field and TAP have no equal-time correlations), and an array that the
+    reference does not resolve from zero is left out. ``status`` has dim ``(solver,)``. Below the table stand the statuses
+    that are not good, and the theories that describe another process than the reference; these get no deviation for
+    anything but means.
     """
 
     dataset: xr.Dataset
@@ -62,7 +73,7 @@ class Comparison:
             for name, status in zip(names, data["status"].values)
             if status in list(Status) and not Status(status).good
         ]
-        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *warnings])
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *warnings, *data.attrs["notes"]])
 
 
 def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[str] | None = None) -> Comparison:
@@ -112,6 +123,10 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
         if variables is None and all(v in r and r[v].dims == reference[v].dims for r in results)
     ]
     rows = {variable: _scalar_row(results, variable) for variable in scalars}
+    notes = _other_processes(results, names)
+    for variable, (_, _, deviation) in rows.items():
+        if variable not in _ONE_POINT:
+            deviation[[name in notes for name in names]] = np.nan
     for variable in arrays:
         row = _array_row(results, variable)
         if row is not None:
@@ -125,7 +140,11 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
             "status": ("solver", [str(result.attrs.get("status", Status.OK.value)) for result in results]),
         },
         coords={"quantity": list(rows), "solver": names},
-        attrs={"reference": names[0], "averages_over": reference.attrs.get("averages_over", "")},
+        attrs={
+            "reference": names[0],
+            "averages_over": reference.attrs.get("averages_over", ""),
+            "notes": list(notes.values()),
+        },
     )
     return Comparison(dataset=dataset, reference=names[0])
 
@@ -158,6 +177,17 @@ def _temperature(result: xr.Dataset) -> object:
     return float(chosen) if chosen is not None and chosen.ndim == 0 else result.attrs.get("beta")
 
 
+def _other_processes(results: Sequence[xr.Dataset], names: list[str]) -> dict[str, str]:
+    """Return a note for every result whose stationary law is another one than that of the reference."""
+    process = str(results[0].attrs.get("process"))
+    return {
+        name: f"{name} describes {_PROCESSES[other]}, {names[0]} {_PROCESSES[process]}: means may agree, energies, "
+        "correlations and entropy production need not."
+        for name, result in zip(names, results)
+        if (other := result.attrs.get("process", process)) != process and process in _PROCESSES
+    }
+
+
 def _scalars(results: Sequence[xr.Dataset], names: list[str], variables: Sequence[str] | None) -> list[str]:
     if variables is None:
         return [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
@@ -187,9 +217,12 @@ def _array_row(results: Sequence[xr.Dataset], variable: str) -> Row | None:
         return math.sqrt(float(np.mean(array**2)))
 
     base = off_site(np.asarray(results[0][variable]))
-    if (scale := size(base)) == 0.0:
+    noise = size(off_site(np.asarray(results[0][f"{variable}_error"]))) if f"{variable}_error" in results[0] else 0.0
+    if (scale := size(base)) <= _RESOLVED * noise:
         return None
-    value = np.array([size(off_site(np.asarray(r[variable])) - base) / scale for r in results])
+    given = [off_site(np.asarray(r[variable])) for r in results]
+    silent = [variable != "magnetization" and not array.any() for array in given]
+    value = np.array([np.nan if nothing else size(array - base) / scale for array, nothing in zip(given, silent)])
     error = np.array(
         [
             size(off_site(np.asarray(r[f"{variable}_error"]))) / scale if f"{variable}_error" in r else np.nan

@@ -52,6 +52,7 @@ def result_of(
     layout, model = all_sums[0].layout, motion.model
     evidence: dict[str, Any] = {
         "model": model.digest,
+        "process": motion.process,
         "dynamics": repr(dynamics),
         "beta": float(motion.betas[0]) if motion.levels == 1 else motion.betas.tolist(),
         "steps": layout.steps,

@@ -87,3 +87,31 @@ def test_one_level_of_a_ladder_is_compared_at_its_own_temperature():
     assert gf.compare(sim.isel(beta=1), gf.solve(model, gf.SaddlePoint(2.0))).dataset.sizes["solver"] == 2
     with pytest.raises(InvalidInputError, match=r"beta of SaddlePoint is 2.0, but must be 1.0"):
         gf.compare(sim.isel(beta=0), gf.solve(model, gf.SaddlePoint(2.0)))
+
+
+def test_another_process_gets_a_note_and_no_deviation_but_for_means():
+    model = gf.VectorSpin(gf.SherringtonKirkpatrick().sample(n=8, seed=3), 0.3 * np.ones(8), dim=1, radius="unit")
+    sim = gf.simulate(model, gf.SequentialHeatBath(0.8), steps=500, burn_in=50, replicas=8, seed=1)
+    table = gf.compare(
+        sim, gf.solve(model, gf.GramClosure(0.8)), gf.solve(model, gf.Enumeration(0.8, update="sequential"))
+    )
+    data = table.dataset
+    assert np.isnan(data["deviation"].sel(quantity="energy", solver="GramClosure"))
+    assert np.isfinite(data["deviation"].sel(quantity="mean_of_alignment", solver="GramClosure"))
+    assert abs(float(data["deviation"].sel(quantity="energy", solver="Enumeration"))) < 6
+    assert (
+        str(table)
+        .splitlines()[-1]
+        .startswith("GramClosure describes the parallel process, SequentialHeatBath the Boltz")
+    )
+    assert len(data.attrs["notes"]) == 1
+
+
+def test_a_theory_without_correlations_is_undefined_there_and_noise_is_not_a_reference():
+    model = gf.VectorSpin(gf.SherringtonKirkpatrick().sample(n=8, seed=3), dim=3, radius="sqrt_d")
+    sim = gf.simulate(model, gf.ParallelHeatBath(0.8), steps=500, burn_in=50, replicas=8, seed=1)
+    data = gf.compare(sim, gf.solve(model, gf.NaiveMeanField(0.8)), gf.solve(model, gf.GramClosure(0.8))).dataset
+    assert "magnetization_rms_difference" not in data["quantity"]  # nothing but noise without fields
+    row = data["value"].sel(quantity="correlation_rms_difference")
+    assert np.isnan(row.sel(solver="NaiveMeanField"))
+    assert 0 < float(row.sel(solver="GramClosure")) < 1

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 6  # panels that are drawn unless variables are chosen
+MOST_CURVES = 8  # in one panel
+# What a reader asks first is drawn first; the rest in the order of the result.
+FIRST = ("alignment_of_mean", "mean_of_alignment", "magnetization_sum_of_squares", "energy", "entropy_production")
 
 
 def curves(dataset: xr.Dataset, variables: list[str]) -> Figure:
     """Return one panel per variable; one curve per value of the other dimensions, with error bars where there are any."""
-    from matplotlib.figure import Figure
+    from glassformer.plotting._style import panels, style
 
     candidates = _candidates(dataset)
     unknown = [name for name in variables if name not in candidates]
@@ -31,11 +34,12 @@ def curves(dataset: xr.Dataset, variables: list[str]) -> Figure:
         )
     names = variables or candidates[:MOST]
     columns = min(len(names), 2)
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.5 * columns, 3.2 * rows), layout="constrained")
-    for index, name in enumerate(names):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        _panel(axes, dataset, name)
+    with style():
+        figure, places = panels(columns, rows=-(-len(names) // columns))
+        for axes, name in zip(places, names):
+            _panel(axes, dataset, name)
+        for axes in places[len(names) :]:
+            axes.remove()
     return figure
 
 
@@ -47,7 +51,7 @@ def _candidates(dataset: xr.Dataset) -> list[str]:
         shown = variable.dims == grid if grid is not None else 1 <= variable.ndim <= 2
         if numeric and shown and not str(name).endswith(("_error", "_wall_time")):
             names.append(str(name))
-    return names
+    return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
 
 def _panel(axes: Axes, dataset: xr.Dataset, name: str) -> None:
@@ -63,15 +67,16 @@ def _panel(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     place = dataset.coords[along].values if along in dataset.coords else np.arange(variable.sizes[along])
     if place.dtype.kind not in "fiu":
         place = place.astype(str)
-    elif len(place) > 2 and (place > 0).all() and place.max() / place.min() > 50:
+    elif along != "time" and len(place) > 2 and (place > 0).all() and place.max() / place.min() > 50:
         axes.set_xscale("log")
-    for row in range(min(len(values), 12)):
+    for row in range(min(len(values), MOST_CURVES)):
         label = _label(dataset, others, row) if others else None
         axes.errorbar(place, values[row], None if errors is None else errors[row], marker=".", capsize=2, label=label)
-    axes.set_xlabel(along)
-    axes.set_ylabel(name + (f" [{variable.attrs['units']}]" if "units" in variable.attrs else ""), fontsize="small")
+    axes.set_xlabel("inverse temperature β" if along == "beta" else along.replace("_", " "))
+    shown = f" ({MOST_CURVES} of {len(values)} curves)" if len(values) > MOST_CURVES else ""
+    axes.set_title(name.replace("_", " ") + shown)
     if others:
-        axes.legend(fontsize="x-small")
+        axes.legend()
 
 
 def _numeric(dataset: xr.Dataset, dim: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -135,6 +136,13 @@ class AbstractMotion(ABC):
         """Number of temperatures, and of configurations per replica."""
         return int(self.betas.size)
 
+    @property
+    def process(self) -> str:
+        """Whose stationary law is sampled: ``parallel``, ``sequential``, or ``boltzmann`` where there is an energy."""
+        if self.synchronous:
+            return "parallel"
+        return "boltzmann" if self.model.symmetric else "sequential"
+
     def pauses(self, burn_in: int) -> Sequence[int]:
         """Return the steps, up to the end of burn-in, at which `pause` wants to see all tiles."""
         return ()
@@ -201,9 +209,9 @@ class Dynamics(Protocol):
 
 def check_beta(beta: float) -> float:
     """Return beta as a float, or raise."""
-    return as_number(
-        "beta", beta, minimum=0.0, next_step="for zero temperature take a large finite number such as 1e6"
-    )  # infinity is refused: the law of a spin in zero field would be undefined
+    # Infinity is refused: the law of a spin in zero field would be undefined.
+    cold = "for zero temperature take a large finite number such as 1e6" if beta == math.inf else ""
+    return as_number("beta", beta, minimum=0.0, next_step=cold or "pass a temperature T as beta = 1 / T")
 
 
 def check_steps(total: int) -> None:

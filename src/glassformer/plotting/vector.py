@@ -141,7 +141,5 @@ def couplings_figure(dataset: xr.Dataset) -> Figure:
         figure.colorbar(image, ax=axes[0], shrink=0.85)
         upper = np.triu_indices(len(matrix), 1)
         axes[1].plot(matrix[upper], matrix.T[upper], ".", ms=2, color=COLORS["gram"])
-        axes[1].set(
-            xlabel="$J_{ij}$", ylabel="$J_{ji}$", title=f"symmetry {float(dataset['symmetry']):.3f}", aspect="equal"
-        )
+        axes[1].set(xlabel="$J_{ij}$", ylabel="$J_{ji}$", title=f"symmetry {float(dataset['symmetry']):.3f}")
         return figure

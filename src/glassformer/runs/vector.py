@@ -120,7 +120,9 @@ class SimulateConfig(VectorConfig):
     ] = "parallel"
     steps: Annotated[int, Field(ge=2, description="measured steps (sweeps for sequential)")] = 1000
     burn_in: Annotated[int, Field(ge=0, description="steps before measuring")] = 200
-    replicas: Annotated[int, Field(ge=1, description="independent copies; error bars need at least 2")] = 16
+    replicas: Annotated[
+        int, Field(ge=1, description="independent copies; with 1, error bars come from blocks of time")
+    ] = 16
     overrelaxation: Annotated[int, Field(ge=0, description="sequential only: overrelaxation sweeps per sweep")] = 0
     seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
 

@@ -29,7 +29,11 @@ def _compare(config: CompareConfig, part: dict[str, Any], context: RunContext) -
     import glassformer as gf
 
     model = config.build()
-    theories = [gf.solve(model, THEORIES[name][0](config.beta), throw=False) for name in dict.fromkeys(config.methods)]
+    own: dict[str, dict[str, Any]] = {"enumeration": {"update": config.dynamics}}  # exact for what is simulated
+    theories = [
+        gf.solve(model, THEORIES[name][0](config.beta, **own.get(name, {})), throw=False)
+        for name in dict.fromkeys(config.methods)
+    ]
     simulation = run_simulation(config, config.motion(), context)
     table = gf.compare(simulation, *theories)
     rows = table.dataset

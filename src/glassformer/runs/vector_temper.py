@@ -29,7 +29,25 @@ def _temper(config: TemperConfig, part: dict[str, Any], context: RunContext) -> 
     import glassformer as gf
 
     ladder = gf.ParallelTempering(config.betas, config.overrelaxation, config.tune)
-    return run_simulation(config, ladder, context)
+    dataset = run_simulation(config, ladder, context)
+    dataset.attrs["table"] = _table(dataset)
+    return dataset
+
+
+def _table(dataset: xr.Dataset) -> str:
+    """Return one line per temperature: what most readers want, with its error."""
+
+    def cell(name: str, level: int) -> str:
+        error = f" ± {float(dataset[f'{name}_error'][level]):.1g}" if f"{name}_error" in dataset else ""
+        return f"{float(dataset[name][level]):.5g}{error}"
+
+    rates = [f"{rate:.2f}" for rate in dataset["swap_rate"].values]
+    lines = [f"{'beta':>10}  {'energy':22}{'specific heat':22}{'swap rate to the next'}"]
+    for level, rate in enumerate([*rates, ""]):
+        beta = float(dataset["beta"][level])
+        lines.append(f"{beta:10.5g}  {cell('energy', level):22}{cell('specific_heat', level):22}{rate}".rstrip())
+    trips = dataset["round_trips"].values
+    return "\n".join([*lines, f"round trips per ladder: {trips.min()} to {trips.max()}"])
 
 
 TEMPER = RunSpec(

@@ -67,8 +67,11 @@ def _symmetric(model: Any) -> str:
     return "" if model.symmetric else "it needs an equilibrium, hence symmetric couplings"
 
 
-def _one_component(model: Any) -> str:
-    return "" if model.dim == 1 else "it needs dim=1"
+def _enumerable(model: Any) -> str:
+    from glassformer.theory.exact._enumeration import LARGEST, LARGEST_SYMMETRIC
+
+    largest = LARGEST_SYMMETRIC if model.symmetric else LARGEST
+    return "" if model.dim == 1 and model.n <= largest else f"it needs dim=1 and at most {largest} spins"
 
 
 def _symmetric_law(law: Any) -> str:
@@ -82,12 +85,12 @@ _FOR_MODELS = (
     Method("SequentialHeatBath", "simulate", "N^2 D per sweep", "Boltzmann law if symmetric, else a driven steady state", _any),
     Method("ParallelTempering", "simulate", "N^2 D per sweep and temperature", "Boltzmann law at many temperatures, cold glasses", _symmetric),
     Method("NaiveMeanField", "solve", "N^2 D per step", "weak couplings; error of order J^2", _any),
-    Method("TAP", "solve", "N^2 D per step", "weak couplings; error of order J^3; fails silently when they are strong", _any),
+    Method("TAP", "solve", "N^2 D per step", "weak couplings; error of order J^3; status out_of_range when they are strong", _any),
     Method("GramClosure", "solve", "N^3 + N^2 D per step", "many components, at any N, J and temperature; error of order 1/D", _any),
     Method("GaussianClosure", "solve", "N^3 D^2 per step", "few components and many neighbours", _any),
     Method("AdaptiveTAP", "solve", "N^3 per iteration", "Boltzmann law; no assumption on the law of the couplings", _symmetric),
     Method("SaddlePoint", "solve", "N^3 per iteration", "Boltzmann law, many components; error of order 1/D", _symmetric),
-    Method("Enumeration", "solve", "4^N", "exact, for few spins of one component", _one_component),
+    Method("Enumeration", "solve", "4^N", "exact, for one component and N up to 12 (16 if symmetric)", _enumerable),
 )  # fmt: skip
 
 _FOR_LAWS = (

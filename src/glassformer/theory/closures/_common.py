@@ -187,6 +187,7 @@ def _attach(
         wall_time=wall_time,
         citations=tuple(dict.fromkeys((*model.citations, *method.citations))),
         model=model.digest,
+        process="parallel",
         beta=float(method.beta),
         response=method.response,
         note=" ".join(part for part in note if part) or None,

@@ -92,6 +92,7 @@ def equilibrium_dataset(
         wall_time=wall_time,
         citations=tuple(dict.fromkeys((*model.citations, *method.citations))),
         model=model.digest,
+        process="boltzmann",
         beta=float(beta),
         residual=float(residual),
         iterations=iterations,

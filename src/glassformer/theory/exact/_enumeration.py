@@ -133,6 +133,7 @@ class Enumeration:
             wall_time=time.perf_counter() - clock,
             citations=tuple(dict.fromkeys((*model.citations, *self.citations))),
             model=model.digest,
+            process="parallel" if self.update == "parallel" else "boltzmann" if model.symmetric else "sequential",
             beta=float(self.beta),
             update=self.update,
             order=self.order if self.update == "sequential" else None,
