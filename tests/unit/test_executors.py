@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -342,7 +341,6 @@ def queue(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "SLURM_ARRAY_JOB_ID": "77", "SLURM_ARRAY_TASK_ID": "1"}
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_the_array_script_computes_its_points(queue: dict[str, str]) -> None:
     from glassformer.sweeps._study import plan
     from glassformer.sweeps._sweep import prepare_sweep
@@ -357,7 +355,6 @@ def test_the_array_script_computes_its_points(queue: dict[str, str]) -> None:
     assert load("s").attrs["status"] == "ok"
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_a_task_that_runs_out_of_time_goes_back_to_the_queue_and_continues(queue: dict[str, str]) -> None:
     from glassformer.sweeps._study import plan
     from glassformer.sweeps._sweep import prepare_sweep

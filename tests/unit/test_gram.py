@@ -7,7 +7,7 @@ import pytest
 from naive import bessel_ratio_by_quotient, gram_step_by_loops, mean_of_spin
 
 import glassformer as gf
-from glassformer.theory.closures._gram import symmetric_product
+from glassformer.theory._products import symmetric_product
 from glassformer.theory.exact import SelfCoupledSpin
 
 

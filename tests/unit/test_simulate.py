@@ -502,7 +502,6 @@ def test_a_run_without_a_seed_continues_with_the_seed_it_drew(tmp_path) -> None:
     assert same(first, again)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_an_interrupt_from_the_keyboard_leaves_a_checkpoint(tmp_path) -> None:
     model, dynamics = system(8, 3), ParallelHeatBath(1.0)
     more = {"steps": 400_000, "measure": gf.Measure(correlations=False, series=False), "replicas": 16, "burn_in": 0}
@@ -516,7 +515,6 @@ def test_an_interrupt_from_the_keyboard_leaves_a_checkpoint(tmp_path) -> None:
         assert 0 < int(file["done"]) < 400_000
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_run_leaves_a_checkpoint_with_the_right_bits(tmp_path) -> None:
     code = (
         "import sys, glassformer as gf; from glassformer import _simulate as s; s.CHECKPOINT_SECONDS = 0.0\n"

@@ -246,12 +246,12 @@ def unit_drive(model: VectorSpin) -> FloatArray:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the number of threads to use: `threads`, or what this process may run on."""
+    """Return the number of threads to use: `threads`, or what this process may run on (OMP_NUM_THREADS at most)."""
     if threads is not None:
         return as_count("threads", threads)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else allowed
 
 
 @contextlib.contextmanager

@@ -35,7 +35,6 @@ def _vector_parts(config: VectorDynamicsConfig) -> list[dict[str, Any]]:
 
 def _vector_part(config: VectorDynamicsConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
     import xarray as xr
-    from threadpoolctl import threadpool_limits
 
     import glassformer as gf
 
@@ -55,8 +54,7 @@ def _vector_part(config: VectorDynamicsConfig, part: dict[str, Any], context: Ru
     norms, alignments, changes, statuses = [], [], [], []
     for done, method in enumerate(methods.values()):
         context.progress(done, len(methods))
-        with threadpool_limits(1, user_api="blas"):  # the same bits in this process and in a worker
-            path = gf.solve(model, method, start=start, steps=config.steps, throw=False)
+        path = gf.solve(model, method, start=start, steps=config.steps, throw=False)
         means = path["magnetization"].values
         norms.append(np.linalg.norm(means, axis=-1).mean(axis=-1))
         alignments.append(path["alignment_of_mean"].values)

@@ -63,11 +63,8 @@ def _beta_parts(config: Any) -> list[dict[str, Any]]:
 
 
 def _alignment_part(config: AlignmentConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
-    from threadpoolctl import threadpool_limits
-
     compute = _legacy_point if config.mode == "legacy" else _correct_point
-    with threadpool_limits(1, user_api="blas"):  # the same bits in this process and in a worker
-        return compute(config, config.build(), float(part["beta"]), context)
+    return compute(config, config.build(), float(part["beta"]), context)
 
 
 def _correct_point(config: AlignmentConfig, model: VectorSpin, beta: float, context: RunContext) -> xr.Dataset:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from glassformer._core._errors import MethodNotApplicableError, invalid
 from glassformer._core._status import raise_if_failed
+from glassformer.dynamics._motion import one_blas_thread
 from glassformer.theory._methods import Method, MethodTable, is_model, known, methods
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def solve(
     if is_model(model):
         if not hasattr(method, "solve"):
             raise invalid("method", name, "one of " + ", ".join(table.solvers), "gf.methods(...) says where each holds")
-        dataset = method.solve(model, start=start, steps=steps)
+        with one_blas_thread():  # the same bits whatever the number of threads
+            dataset = method.solve(model, start=start, steps=steps)
     else:
         for given, value in (("start", start), ("steps", steps)):
             if value is not None:

@@ -17,6 +17,7 @@ from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray, as_count, as_number
 from glassformer.models import VectorSpin
 from glassformer.theory._fixed_point import State, picard
+from glassformer.theory._products import product
 from glassformer.theory.closures._common import (
     Recorder,
     Start,
@@ -182,11 +183,14 @@ class _GaussianStep:
     def __call__(self, means: FloatArray, blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
         model, couplings, dim = self.model, self.model.couplings, self.model.dim
         drive = model.fields + couplings @ means
-        pulled = couplings @ blocks  # (JC)
+        pulled = np.empty_like(blocks)  # (JC)
+        for a in range(dim):
+            for b in range(dim):
+                product(couplings, blocks[a, b], out=pulled[a, b])
         spread = np.empty_like(blocks)  # S = J C J^T, with S^{ba} = (S^{ab})^T
         for a in range(dim):
             for b in range(a + 1):
-                np.matmul(pulled[a, b], couplings.T, out=spread[a, b])
+                product(pulled[a, b], couplings.T, out=spread[a, b])
                 if a == b:
                     spread[a, a] = 0.5 * (spread[a, a] + spread[a, a].T)
                 else:

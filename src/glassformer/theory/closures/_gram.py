@@ -14,6 +14,7 @@ from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray, as_count
 from glassformer.models import VectorSpin
 from glassformer.theory._fixed_point import State, picard
+from glassformer.theory._products import product, symmetric_product
 from glassformer.theory.closures._common import (
     Recorder,
     Start,
@@ -155,7 +156,7 @@ class _GramStep:
         """Return the next (m, C); with `last`, only ``delayed`` and the next m are wanted and C stays as it is."""
         model, couplings = self.model, self.model.couplings
         drive = model.fields + couplings @ means
-        np.matmul(couplings, covariance, out=self.delayed)
+        product(couplings, covariance, out=self.delayed)
         variance = np.maximum(np.einsum("ij,ij->i", self.delayed, couplings), 0.0)  # S_ii; rounding only
         strength = np.sqrt(np.einsum("ia,ia->i", drive, drive) + model.dim * variance)
         # R A / h = beta R^2 (A / kappa), which needs no field
@@ -169,18 +170,3 @@ class _GramStep:
         symmetric_product(self.delayed, self._scaled, out=spread)
         np.fill_diagonal(spread, free_variance(model, after))
         return after, spread
-
-
-def symmetric_product(left: FloatArray, right: FloatArray, *, out: FloatArray) -> None:
-    r"""Write :math:`AB^T` when it is known to be symmetric, for little over half the cost; `out` is exactly symmetric.
-
-    Only the blocks on and below the diagonal are multiplied out.
-    """
-    n = left.shape[0]
-    width = max(128, -(-n // 8))
-    for low in range(0, n, width):
-        high = min(low + width, n)
-        np.matmul(left[low:high], right[:high].T, out=out[low:high, :high])
-        out[:low, low:high] = out[low:high, :low].T
-        block = out[low:high, low:high]
-        block[:] = 0.5 * (block + block.T)
