@@ -724,6 +724,8 @@ def test_expected_numbers_are_compared_with_the_result() -> None:
     )
     outcome = Expected("x", 4.05, 0.1, select={"method": "b", "beta": 0.99}).check(dataset)
     assert (outcome.observed, outcome.met) == (4.0, True)
+    assert outcome.found == "4 at beta=1"  # not the label that was asked for
+    assert Expected("x", 2.0, 0.1, select={"method": "a", "beta": 1.0}).check(dataset).found == "2"
     assert not Expected("x", 4.05, 0.01, select={"method": "b", "beta": 0.99}).check(dataset).met
     assert not Expected("y", 0.0, 1.0).check(dataset).met
 

@@ -107,7 +107,7 @@ def _expected(spec: Any, dataset: xr.Dataset) -> str:
             (
                 entry.quantity,
                 f"{entry.value:.6g} ± {entry.tolerance:.2g}",
-                f"{outcome.observed:.6g}",
+                outcome.found,
                 verdict,
                 entry.source,
             )

@@ -53,11 +53,18 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An expected number beside the observed one."""
+    """An expected number beside the observed one; ``nearest`` lists labels that were taken for want of the exact one."""
 
     expected: Expected
     observed: float
     met: bool
+    nearest: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def found(self) -> str:
+        """The observed number, and where it is from if that is not quite where it was expected."""
+        inside = _listed(self.nearest)
+        return f"{self.observed:.6g} at {inside}" if inside else f"{self.observed:.6g}"
 
 
 @dataclass(frozen=True)
@@ -111,13 +118,16 @@ class Expected:
     def check(self, dataset: xr.Dataset) -> Outcome:
         """Compare with `dataset`; a variable that is missing or not a number does not meet the expectation."""
         observed = math.nan
+        nearest: dict[str, float] = {}
         if self.variable in dataset:
             chosen = dataset[self.variable]
             for key, label in self.select.items():
                 near = isinstance(label, int | float) and not isinstance(label, bool)
                 chosen = chosen.sel({key: label}, method="nearest" if near else None)
+                if near and not math.isclose(float(chosen[key]), label):
+                    nearest[key] = float(chosen[key])
             observed = float(chosen)
-        return Outcome(self, observed, bool(abs(observed - self.value) <= self.tolerance))
+        return Outcome(self, observed, bool(abs(observed - self.value) <= self.tolerance), nearest)
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
