@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.models import VectorSpin as VectorSpin
+    from glassformer.models import attention_models as attention_models
     from glassformer.observables import Measure as Measure
     from glassformer.sweeps import load as load
     from glassformer.sweeps import run as run
@@ -82,7 +83,7 @@ _PUBLIC = {
         "legacy_run",
         "sample_von_mises_fisher",
     ),
-    "glassformer.models": ("VectorSpin",),
+    "glassformer.models": ("VectorSpin", "attention_models"),
     "glassformer.observables": ("Measure",),
     "glassformer.sweeps": ("load", "run", "sweep"),
     "glassformer.theory": (

@@ -47,6 +47,27 @@ SOURCES: dict[str, Source] = {
         ),
         _source("bal2023", "Bal, M.", "Spin-Model Transformers", "Online article", 2023),
         _source("bal2026", "Bal, M.", "Nonequilibrium Dynamics in Spin-Model Transformers", "Online article", 2026),
+        _source(
+            "su2021",
+            "Su, J. and others",
+            "RoFormer: enhanced transformer with rotary position embedding",
+            "arXiv:2104.09864",
+            2021,
+        ),
+        _source(
+            "ainslie2023",
+            "Ainslie, J. and others",
+            "GQA: training generalized multi-query transformer models from multi-head checkpoints",
+            "arXiv:2305.13245",
+            2023,
+        ),
+        _source(
+            "lehoucq1998",
+            "Lehoucq, R. B. and Sorensen, D. C. and Yang, C.",
+            "ARPACK users' guide: solution of large-scale eigenvalue problems with implicitly restarted Arnoldi methods",
+            "SIAM",
+            1998,
+        ),
         _source("glassformer", "The Glassformer developers", "Glassformer", "Software", 2026),
         _source(
             "amos1974",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,26 +10,31 @@ import numpy.typing as npt
 
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, normals
-from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, as_number
+from glassformer._core._validation import FloatArray, as_choice, as_count
+from glassformer.couplings._attention_logits import ROTARY_BASE, attention_logits
 
 Mask = str | npt.ArrayLike | None
 MASKS = ("none", "causal", "strictly_causal")
-SCALINGS = ("vanilla", "unit", "qk_norm")
 
 
-def resolve_mask(mask: Mask, n: int) -> npt.NDArray[np.bool_]:
-    """Return a boolean ``(site, site_)`` array, True where site attends to site_."""
+def resolve_mask(mask: Mask, n: int, keys: int | None = None) -> npt.NDArray[np.bool_]:
+    """Return a boolean ``(site, site_)`` array, True where site attends to site_; there are `keys` site_ (n if left out)."""
+    shape = (n, n if keys is None else keys)
     if mask is None or (isinstance(mask, str) and mask == "none"):
-        return np.ones((n, n), dtype=bool)
+        return np.ones(shape, dtype=bool)
     if isinstance(mask, str):
         as_choice("mask", mask, MASKS)
-        return np.tril(np.ones((n, n), dtype=bool), 0 if mask == "causal" else -1)
+        if keys is not None:
+            raise invalid(
+                "mask", mask, f"'none' or a boolean array of shape {shape} with a context", "a context has no past"
+            )
+        return np.tril(np.ones(shape, dtype=bool), 0 if mask == "causal" else -1)
     array = np.asarray(mask)
-    if array.dtype != bool or array.shape != (n, n):
+    if array.dtype != bool or array.shape != shape:
         raise invalid(
             "mask",
             f"{array.dtype} array of shape {array.shape}",
-            f"'none', 'causal', 'strictly_causal' or a boolean array of shape {(n, n)}",
+            f"'none', 'causal', 'strictly_causal' or a boolean array of shape {shape}",
         )
     return array
 
@@ -112,33 +116,57 @@ def attention_couplings(
     mask: Mask = None,
     temperature_factor: float | None = None,
     empty_rows: str = "error",
+    heads: int = 1,
+    rotary: bool = False,
+    rotary_base: float = ROTARY_BASE,
+    positions: npt.ArrayLike | None = None,
+    query_bias: npt.ArrayLike | None = None,
+    key_bias: npt.ArrayLike | None = None,
+    context: npt.ArrayLike | None = None,
 ) -> FloatArray:
-    r"""Return the attention matrix of `tokens` as couplings.
+    r"""Return the attention matrix of `tokens` as couplings, one for every head.
 
-    With :math:`\mathbf q_i=\mathbf x_iW_Q` and :math:`\mathbf k_j=\mathbf x_jW_K`,
+    With :math:`\mathbf q_i=\mathbf x_iW_Q+\mathbf b_Q` and :math:`\mathbf k_j=\mathbf x_jW_K+\mathbf b_K`, split into heads
+    of d components,
 
     .. math:: J_{ij}=\operatorname{softmax}_j\ell_{ij},\qquad \ell_{ij}=
-        \begin{cases}\mathbf q_i\cdot\mathbf k_j/\sqrt{D} & \text{vanilla}\\ \mathbf q_i\cdot\mathbf k_j & \text{unit}\\
+        \begin{cases}\mathbf q_i\cdot\mathbf k_j/\sqrt{d} & \text{vanilla}\\ \mathbf q_i\cdot\mathbf k_j & \text{unit}\\
         \tau\cos(\mathbf q_i,\mathbf k_j) & \text{qk\_norm}\end{cases}
 
     Parameters
     ----------
     tokens : array (site, component)
-        The vectors :math:`\mathbf x_i`.
+        The vectors :math:`\mathbf x_i`; every head sees all of their components.
     query, key : array (component, head_component)
-        The matrices :math:`W_Q` and :math:`W_K`.
+        The matrices :math:`W_Q` and :math:`W_K`. Their columns are the heads side by side, :math:`d` columns each, where d is
+        the number of columns of `query` over `heads`. `key` may have fewer heads than `query`, if their number divides
+        `heads`: then neighbouring query heads share one (grouped keys).
     scaling : {"vanilla", "unit", "qk_norm"}
-        In ``vanilla``, D is the number of columns of `query`.
     mask : {"none", "causal", "strictly_causal"} or boolean array (site, site_)
-        Applied before the softmax; True where site attends to site_.
+        Applied before the softmax; True where site attends to site_. The same for all heads.
     temperature_factor : float, optional
-        :math:`\tau>0` of ``qk_norm``; the default is the square root of the number of columns of `query`.
+        :math:`\tau>0` of ``qk_norm``; :math:`\sqrt d` if left out.
     empty_rows : {"error", "zero"}
         What to do with a row that the mask empties.
+    heads : int
+        Number of query heads H.
+    rotary : bool
+        Turn queries and keys by their positions, each head alike: components :math:`2k` and :math:`2k+1` by the angle
+        :math:`p_i\,b^{-2k/d}`. Then logits depend on the difference of positions only. d must be even.
+    rotary_base : float
+        The base b.
+    positions : array (site,), optional
+        :math:`p_i`; 0, 1, 2, ... if left out. For `rotary` only.
+    query_bias, key_bias : array (head_component,), optional
+        :math:`\mathbf b_Q,\mathbf b_K`, as long as the matrices are wide: couplings that persist at zero tokens.
+    context : array (context_site, component), optional
+        Other vectors, from which the keys are taken: cross-couplings from the context to the sites. Their product with
+        context spins that do not move is one more external field. Not with `rotary`, since the two have no common
+        positions.
 
     Returns
     -------
-    array (site, site_)
+    array (site, site_), with more heads (head, site, site_); with a context, site_ counts its vectors
         Non-negative; each row sums to 1.
 
     Raises
@@ -148,7 +176,7 @@ def attention_couplings(
 
     References
     ----------
-    Bal 2023, Spin-Model Transformers; Bal 2026.
+    Bal 2023, Spin-Model Transformers; Bal 2026; rotary positions: Su et al. 2021; grouped keys: Ainslie et al. 2023.
 
     Examples
     --------
@@ -156,44 +184,24 @@ def attention_couplings(
     >>> x = np.eye(3)
     >>> attention_couplings(x, np.zeros((3, 2)), key=np.zeros((3, 2)), mask="causal")[1].tolist()
     [0.5, 0.5, 0.0]
+    >>> attention_couplings(x, np.ones((3, 8)), key=np.ones((3, 4)), heads=4).shape  # two key heads for four
+    (4, 3, 3)
     """
-    x = as_float_array("tokens", tokens, ndim=2)
-    w_q, w_k = as_float_array("query", query, ndim=2), as_float_array("key", key, ndim=2)
-    as_choice("scaling", scaling, SCALINGS)
-    for name, matrix in (("query", w_q), ("key", w_k)):
-        if matrix.shape[0] != x.shape[1] or matrix.shape[1] != w_q.shape[1]:
-            raise invalid(
-                f"the shape of {name}",
-                matrix.shape,
-                f"({x.shape[1]}, {w_q.shape[1]}) to fit tokens and query",
-            )
-    if temperature_factor is not None and scaling != "qk_norm":
-        raise invalid(
-            "temperature_factor",
-            temperature_factor,
-            f"left out for scaling='{scaling}'",
-            "it belongs to 'qk_norm'",
-        )
-    q, k = x @ w_q, x @ w_k
-    head = w_q.shape[1]
-    if scaling == "qk_norm":
-        tau = (
-            math.sqrt(head)
-            if temperature_factor is None
-            else as_number("temperature_factor", temperature_factor, minimum=0.0, exclusive_minimum=True)
-        )
-        for name, vectors in (("query", q), ("key", k)):
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            if (norms == 0).any():
-                raise invalid(
-                    f"the {name} vector of site {int(np.argmin(norms))}",
-                    0.0,
-                    "of non-zero length for qk_norm",
-                )
-            vectors /= norms
-        logits = tau * (q @ k.T)
-    else:
-        logits = q @ k.T
-        if scaling == "vanilla":
-            logits /= math.sqrt(head)
-    return masked_softmax(logits, resolve_mask(mask, x.shape[0]), empty_rows=empty_rows)
+    logits = attention_logits(
+        tokens,
+        query,
+        key=key,
+        scaling=scaling,
+        temperature_factor=temperature_factor,
+        heads=heads,
+        rotary=rotary,
+        rotary_base=rotary_base,
+        positions=positions,
+        query_bias=query_bias,
+        key_bias=key_bias,
+        context=context,
+    )
+    _, n, keys = logits.shape
+    allowed = resolve_mask(mask, n, None if context is None else keys)
+    couplings = np.stack([masked_softmax(own, allowed, empty_rows=empty_rows) for own in logits])
+    return couplings[0] if heads == 1 else couplings

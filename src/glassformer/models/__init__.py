@@ -4,4 +4,5 @@ May import `_core` and `couplings`. To add a model, write a frozen dataclass tha
 ``n``, ``local_fields`` and ``energy``; dynamics and theories say which models they accept.
 """
 
+from glassformer.models._attention import attention_models as attention_models
 from glassformer.models._vector_spin import VectorSpin as VectorSpin

@@ -131,8 +131,10 @@ def compare_figure(dataset: xr.Dataset) -> Figure:
 
 
 def couplings_figure(dataset: xr.Dataset) -> Figure:
-    """Draw the matrix of couplings and the couplings of each pair in both directions."""
+    """Draw the matrix of couplings and the couplings of each pair in both directions; of several heads, the matrices."""
     with style():
+        if "head" in dataset["couplings"].dims:
+            return _heads(dataset)
         figure, axes = panels(2, width=3.6)
         matrix = dataset["couplings"].values
         bound = max(float(np.abs(matrix).max()), 1e-300)
@@ -143,3 +145,19 @@ def couplings_figure(dataset: xr.Dataset) -> Figure:
         axes[1].plot(matrix[upper], matrix.T[upper], ".", ms=2, color=COLORS["gram"])
         axes[1].set(xlabel="$J_{ij}$", ylabel="$J_{ji}$", title=f"symmetry {float(dataset['symmetry']):.3f}")
         return figure
+
+
+def _heads(dataset: xr.Dataset) -> Figure:
+    matrices = dataset["couplings"].values
+    columns = min(len(matrices), 4)
+    figure, axes = panels(columns, rows=-(-len(matrices) // columns), width=2.4, height=2.3)
+    bound = max(float(np.abs(matrices).max()), 1e-300)
+    for head, ax in enumerate(axes):
+        if head >= len(matrices):
+            ax.set_axis_off()
+            continue
+        image = ax.imshow(matrices[head], cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
+        symmetry = float(dataset["symmetry"][head])
+        ax.set(xticks=[], yticks=[], xlabel="site j", ylabel="site i", title=f"head {head}, symmetry {symmetry:.3f}")
+    figure.colorbar(image, ax=list(axes), shrink=0.85)
+    return figure
