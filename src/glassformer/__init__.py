@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glassformer._core._responses import response as response
     from glassformer._core._status import Status as Status
     from glassformer._core._status import evidence as evidence
+    from glassformer._replicas import compare_replicas as compare_replicas
     from glassformer._simulate import simulate as simulate
     from glassformer.couplings import Asymmetric as Asymmetric
     from glassformer.couplings import SherringtonKirkpatrick as SherringtonKirkpatrick
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from glassformer.dynamics import geometric_ladder as geometric_ladder
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
+    from glassformer.dynamics import tempering_ladder as tempering_ladder
     from glassformer.models import VectorSpin as VectorSpin
     from glassformer.models import attention_models as attention_models
     from glassformer.observables import Measure as Measure
@@ -64,6 +66,7 @@ _PUBLIC = {
     "glassformer._core._errors": ("GlassformerError", "InvalidInputError", "NotConvergedError"),
     "glassformer._core._responses": ("response",),
     "glassformer._core._status": ("Status", "evidence"),
+    "glassformer._replicas": ("compare_replicas",),
     "glassformer._simulate": ("simulate",),
     "glassformer.couplings": (
         "Asymmetric",
@@ -82,6 +85,7 @@ _PUBLIC = {
         "geometric_ladder",
         "legacy_run",
         "sample_von_mises_fisher",
+        "tempering_ladder",
     ),
     "glassformer.models": ("VectorSpin", "attention_models"),
     "glassformer.observables": ("Measure",),

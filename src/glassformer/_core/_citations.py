@@ -189,11 +189,25 @@ SOURCES: dict[str, Source] = {
             1986,
         ),
         _source(
+            "bhatt1988",
+            "Bhatt, R. N. and Young, A. P.",
+            "Numerical studies of Ising spin glasses in two, three, and four dimensions",
+            "Physical Review B 37, 5606",
+            1988,
+        ),
+        _source(
             "hukushima1996",
             "Hukushima, K. and Nemoto, K.",
             "Exchange Monte Carlo method and application to spin glass simulations",
             "Journal of the Physical Society of Japan 65, 1604",
             1996,
+        ),
+        _source(
+            "katzgraber2001",
+            "Katzgraber, H. G. and Palassini, M. and Young, A. P.",
+            "Monte Carlo simulations of spin glasses at low temperatures",
+            "Physical Review B 63, 184422",
+            2001,
         ),
         _source(
             "katzgraber2006",

@@ -24,6 +24,7 @@ class Status(StrEnum):
     NOT_CONVERGED = "not_converged"
     NONFINITE = "nonfinite"
     TOO_SHORT = "too_short"
+    NOT_EQUILIBRATED = "not_equilibrated"
     OUT_OF_RANGE = "out_of_range"
     DEGENERATE = "degenerate"
     INTERRUPTED = "interrupted"
@@ -50,6 +51,7 @@ _SENTENCES = {
     Status.NOT_CONVERGED: "The iteration stopped before it reached its tolerance.",
     Status.NONFINITE: "A value stopped being finite; the last finite iterate is returned.",
     Status.TOO_SHORT: "The run is shorter than 50 autocorrelation times, so its error bars cannot be trusted.",
+    Status.NOT_EQUILIBRATED: "The run ended before its equilibration test passed.",
     Status.OUT_OF_RANGE: "The equations are solved, but outside the range where the method holds.",
     Status.DEGENERATE: "The data do not vary, so no error can be estimated.",
     Status.INTERRUPTED: "The run was interrupted; resume it to finish.",

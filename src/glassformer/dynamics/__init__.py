@@ -21,3 +21,4 @@ from glassformer.dynamics._sequential import SequentialHeatBath as SequentialHea
 from glassformer.dynamics._tempering import ParallelTempering as ParallelTempering
 from glassformer.dynamics._tempering import equalised_ladder as equalised_ladder
 from glassformer.dynamics._tempering import geometric_ladder as geometric_ladder
+from glassformer.dynamics._tempering import tempering_ladder as tempering_ladder

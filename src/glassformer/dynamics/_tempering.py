@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from glassformer.dynamics._sequential import check_drift, require_energy, source
 from glassformer.models import VectorSpin
 
 _TUNINGS = 8
+_SWAP_DISTANCE = 1.2  # of neighbours in a ladder, in widths of the energy: a swap rate of erfc(0.6), about 0.4
 MIN_TUNING = 20  # sweeps between two adjustments of the ladder
 
 
@@ -115,6 +117,68 @@ def geometric_ladder(hottest: float, coldest: float, levels: int) -> tuple[float
     if not 0.0 < hottest < coldest:
         raise invalid("hottest, coldest", (hottest, coldest), "two inverse temperatures with 0 < hottest < coldest")
     return tuple(float(beta) for beta in np.geomspace(hottest, coldest, levels))
+
+
+def tempering_ladder(model: VectorSpin, betas: npt.ArrayLike, *, hottest: float | None = None) -> tuple[float, ...]:
+    r"""Return a ladder that contains `betas` and is fine enough for configurations to wander between them.
+
+    Neighbours a distance :math:`\Delta\beta` apart exchange at the rate :math:`\mathrm{erfc}(\tfrac12\Delta\beta\,\sigma_E)`,
+    :math:`\sigma_E=\sqrt{NC}/\beta`. The ladder has :math:`\Delta\beta\,\sigma_E\le1.2` (a rate of about 0.4) with the specific
+    heat of the spherical limit,
+
+    .. math:: C=\min\Big[\frac D2,\ \frac D2(\beta T_c)^2+\frac{\beta^2R^2}{ND}\sum_i|\mathbf x_i|^2\Big],\qquad
+              T_c=\frac{R^2}D\Big[\frac1N\sum_{ij}J_{ij}^2\Big]^{1/2},
+
+    and for D=1, whose specific heat vanishes at low temperature, :math:`T/T_c` times that below :math:`T_c`.
+
+    Parameters
+    ----------
+    model : VectorSpin
+    betas : array (level,)
+        Inverse temperatures that must be in the ladder, positive.
+    hottest : float, optional
+        The hot end, where nothing freezes; :math:`1/(2T_c)`, or the smallest of `betas` if that is smaller.
+
+    Examples
+    --------
+    >>> import glassformer as gf
+    >>> model = gf.VectorSpin(gf.SherringtonKirkpatrick().sample(n=64, seed=1), dim=3, radius="sqrt_d")
+    >>> ladder = tempering_ladder(model, [2.0])
+    >>> 0.4 < ladder[0] < 0.6, ladder[-1], 10 < len(ladder) < 20
+    (True, 2.0, True)
+    """
+    wanted = np.unique(as_float_array("betas", betas, ndim=1))
+    if wanted.size == 0 or wanted[0] <= 0.0 or not np.isfinite(wanted).all():
+        raise invalid("betas", wanted.tolist(), "positive inverse temperatures", "for infinite temperature pass 1e-6")
+    off_diagonal = model.couplings - np.diag(np.diag(model.couplings))
+    share = model.r**2 / model.dim
+    critical = share * float(np.sqrt(np.sum(off_diagonal**2) / model.n))
+    drive = share * float(np.sum(model.fields**2)) / model.n
+    if hottest is None:
+        scale = max(critical, float(np.sqrt(drive)))
+        hottest = min(0.5 / scale, float(wanted[0])) if scale > 0 else float(wanted[0])
+    hottest = check_beta(hottest)
+    if not 0.0 < hottest <= wanted[0]:
+        raise invalid("hottest", hottest, f"positive and at most the smallest of betas, {wanted[0]:g}")
+    fixed = np.unique(np.concatenate([[hottest], wanted]))
+
+    def density(log_beta: npt.ArrayLike) -> FloatArray:  # levels per unit of log beta
+        beta = np.exp(log_beta)
+        heat = np.minimum(0.5 * model.dim, beta**2 * (0.5 * model.dim * critical**2 + drive))
+        if model.dim == 1 and critical > 0:
+            heat = heat * np.minimum(1.0, 1.0 / (beta * critical))
+        return np.sqrt(model.n * heat) / _SWAP_DISTANCE
+
+    ladder: list[float] = [float(fixed[0])]
+    for low, high in pairwise(fixed):
+        fine = np.linspace(np.log(low), np.log(high), 257)
+        along = np.concatenate([[0.0], np.cumsum(0.5 * (density(fine[1:]) + density(fine[:-1])) * np.diff(fine))])
+        pieces = max(1, int(np.ceil(along[-1])))
+        inner = np.interp(np.linspace(0.0, along[-1], pieces + 1)[1:-1], along, fine)
+        ladder += [float(beta) for beta in np.exp(inner)] + [float(high)]
+    if len(ladder) == 1:  # a swap needs two
+        ladder = [0.5 * ladder[0], *ladder]
+    return tuple(ladder)
 
 
 def equalised_ladder(betas: npt.ArrayLike, rates: npt.ArrayLike) -> FloatArray:

@@ -30,6 +30,17 @@ from glassformer.observables._overlaps import overlap_tensors as overlap_tensors
 from glassformer.observables._overlaps import raw_overlaps as raw_overlaps
 from glassformer.observables._overlaps import spin_glass_susceptibility as spin_glass_susceptibility
 from glassformer.observables._overlaps import squared_overlaps as squared_overlaps
+from glassformer.observables._replica_statistics import EquilibrationTest as EquilibrationTest
+from glassformer.observables._replica_statistics import Verdict as Verdict
+from glassformer.observables._replica_statistics import classify as classify
+from glassformer.observables._replica_statistics import equilibration_test as equilibration_test
+from glassformer.observables._replica_statistics import equilibrium_identity as equilibrium_identity
+from glassformer.observables._replica_statistics import lagged_overlaps as lagged_overlaps
+from glassformer.observables._replica_statistics import mean_pair_overlaps as mean_pair_overlaps
+from glassformer.observables._replica_statistics import overlap_density as overlap_density
+from glassformer.observables._replica_statistics import pair_jackknife as pair_jackknife
+from glassformer.observables._replica_statistics import susceptibilities as susceptibilities
+from glassformer.observables._replica_statistics import ultrametricity as ultrametricity
 from glassformer.observables._statistics import AutocorrelationTime as AutocorrelationTime
 from glassformer.observables._statistics import ErrorEstimate as ErrorEstimate
 from glassformer.observables._statistics import Moments as Moments

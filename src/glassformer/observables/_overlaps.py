@@ -126,8 +126,14 @@ def aligned_overlaps(spins: npt.ArrayLike, others: npt.ArrayLike | None = None, 
     radius = as_number("radius", radius, minimum=0.0, exclusive_minimum=True)
     if a.shape[2] == 1:
         return np.abs(raw_overlaps(a, b, radius=radius))
-    singular = np.linalg.svd(overlap_tensors(a, b), compute_uv=False)
-    return np.asarray(singular.sum(-1) / radius**2)
+    if others is not None:
+        return np.asarray(np.linalg.svd(overlap_tensors(a, b), compute_uv=False).sum(-1) / radius**2)
+    first, second = np.triu_indices(len(a))  # the matrix is symmetric
+    tensors = a[first].transpose(0, 2, 1) @ a[second] / a.shape[1]
+    aligned = np.empty((len(a), len(a)))
+    aligned[first, second] = np.linalg.svd(tensors, compute_uv=False).sum(-1) / radius**2
+    aligned[second, first] = aligned[first, second]
+    return aligned
 
 
 def aligning_rotation(spins: npt.ArrayLike, target: npt.ArrayLike) -> FloatArray:

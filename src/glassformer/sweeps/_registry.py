@@ -35,6 +35,9 @@ _TABLE: dict[str, Entry] = {
     "vector/temper": Entry(
         "glassformer.runs.vector_temper:TEMPER", "Parallel tempering of symmetric couplings at many temperatures"
     ),
+    "vector/replicas": Entry(
+        "glassformer.runs.vector_replicas:REPLICAS", "Do symmetric couplings freeze, and into how many states?"
+    ),
     "vector/couplings": Entry(
         "glassformer.runs.vector_couplings:COUPLINGS", "Draw couplings and fields of a law, for the other runs to read"
     ),
