@@ -49,7 +49,7 @@ class VectorConfig(ModelConfig):
 
 
 THEORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "nmf": (theory.NaiveMeanField, ("response",)),
+    "nmf": (theory.NaiveMeanField, ("response", "solver")),
     "tap": (theory.TAP, ("response", "variant")),
     "gram": (theory.GramClosure, ("response",)),
     "gaussian": (theory.GaussianClosure, ("response",)),
@@ -78,6 +78,10 @@ class SolveConfig(VectorConfig):
         Literal["parallel", "sequential"] | None,
         Field(description="enumeration only: which dynamics (parallel if left out)"),
     ] = None
+    solver: Annotated[
+        Literal["picard", "anderson", "forward"] | None,
+        Field(description="nmf only: relaxation (picard, if left out), accelerated, or one pass if J has no loops"),
+    ] = None
     start: Annotated[
         Literal["paramagnet", "fields"] | Vectors,
         Field(description="start: no magnetisation, independent spins in their fields, or an array (site, component)"),
@@ -88,7 +92,9 @@ class SolveConfig(VectorConfig):
         """Return the method as a noun; an option that it does not have is refused, not ignored."""
         kind, options = THEORIES[self.method]
         given = {
-            name: value for name in ("response", "variant", "update") if (value := getattr(self, name)) is not None
+            name: value
+            for name in ("response", "variant", "update", "solver")
+            if (value := getattr(self, name)) is not None
         }
         for name, value in given.items():
             if name not in options:

@@ -94,6 +94,12 @@ def starting_means(model: VectorSpin, start: Start, response: Response, beta: fl
     return means / np.maximum(norms, 1.0)[:, None]
 
 
+def inside_sphere(means: FloatArray, radius: float) -> FloatArray:
+    """Return the means with those that are longer than R shortened to it."""
+    norms = np.linalg.norm(means, axis=-1, keepdims=True) / radius
+    return means / np.maximum(norms, 1.0)
+
+
 def symmetry_note(model: VectorSpin, means: FloatArray) -> str:
     """Return a warning when the mean is zero only because nothing has broken the symmetry."""
     if model.fields.any() or means.any():
@@ -178,6 +184,7 @@ def _attach(
     status: Status,
     wall_time: float,
     note: Sequence[str],
+    cite: Sequence[str] = (),
     **extra: Any,
 ) -> xr.Dataset:
     return attach_evidence(
@@ -185,7 +192,7 @@ def _attach(
         status=status,
         method=type(method).__name__,
         wall_time=wall_time,
-        citations=tuple(dict.fromkeys((*model.citations, *method.citations))),
+        citations=tuple(dict.fromkeys((*model.citations, *method.citations, *cite))),
         model=model.digest,
         process="parallel",
         beta=float(method.beta),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from glassformer._core._errors import invalid
 from glassformer._core._responses import response as make_response
 from glassformer._core._status import Status
-from glassformer._core._validation import as_count
+from glassformer._core._validation import FloatArray, as_choice, as_count
 from glassformer.models import VectorSpin
-from glassformer.theory._fixed_point import State, picard
+from glassformer.theory._fixed_point import FixedPoint, State, anderson, picard
 from glassformer.theory.closures._common import (
     Recorder,
     Start,
@@ -20,6 +21,7 @@ from glassformer.theory.closures._common import (
     first_order_delayed,
     fixed_point_dataset,
     free_variance,
+    inside_sphere,
     largest_change,
     law_in_fields,
     law_of_means,
@@ -27,9 +29,12 @@ from glassformer.theory.closures._common import (
     starting_means,
     symmetry_note,
 )
+from glassformer.theory.closures._forward import forward_substitution
 
 if TYPE_CHECKING:
     import xarray as xr
+
+SOLVERS = ("picard", "anderson", "forward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,20 @@ class NaiveMeanField:
     tolerance : float
         Largest change of a mean per step, in units of R, at which a fixed point counts as found.
     max_iterations : int
+    solver : {"picard", "anderson", "forward"}
+        How to find the fixed point. ``"picard"`` repeats the step, with damping where that helps: a relaxation path, and the
+        only solver of transients. ``"anderson"`` extrapolates from the last steps: faster where relaxation is slow, and no
+        path; it may end at a fixed point that relaxation leaves. ``"forward"`` goes once over the sites: exact, for couplings
+        without loops only (strictly causal masks; causal ones, whose diagonal costs a scalar equation a site).
+
+    Raises
+    ------
+    MethodNotApplicableError
+        For ``"forward"`` and couplings with a loop.
 
     References
     ----------
-    Plefka 1982, J. Phys. A 15, 1971; Bal 2023, Spin-Model Transformers.
+    Plefka 1982, J. Phys. A 15, 1971; Bal 2023, Spin-Model Transformers; Anderson 1965, J. ACM 12, 547.
 
     Examples
     --------
@@ -70,11 +85,13 @@ class NaiveMeanField:
     response: str = "exact"
     tolerance: float = 1e-12
     max_iterations: int = 20_000
+    solver: str = "picard"
 
     citations: ClassVar[tuple[str, ...]] = ("plefka1982", "bal2023")
 
     def __post_init__(self) -> None:
         check_parameters(self.beta, self.response, self.tolerance, self.max_iterations)
+        as_choice("solver", self.solver, SOLVERS)
 
     def solve(self, model: VectorSpin, *, start: Start = None, steps: int | None = None) -> xr.Dataset:
         """Return the fixed point reached from `start`, or the transient of `steps` steps."""
@@ -83,19 +100,14 @@ class NaiveMeanField:
         means = starting_means(model, start, respond, self.beta)
         clock = time.perf_counter()
         if steps is not None:
+            if self.solver != "picard":
+                raise invalid(
+                    "solver", self.solver, "'picard' for a transient of steps", "the iterates of others are no path"
+                )
             return self._transient(model, means, as_count("steps", steps, minimum=0), clock)
-
-        def step(state: State) -> State:
-            fields = model.fields + model.couplings @ state[0]
-            return (law_in_fields(respond, fields, self.beta, model.r).mean,)
-
-        found = picard(
-            step,
-            (means,),
-            distance=lambda new, old: largest_change(model.r, new[0], old[0]),
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
-        )
+        if self.solver == "forward" and start is not None:
+            raise invalid("start", start, "left out for solver='forward'", "it goes once over the sites")
+        found = self.fixed_point(model, means)
         means = found.state[0]
         law = law_in_fields(respond, model.fields + model.couplings @ means, self.beta, model.r)
         return fixed_point_dataset(
@@ -107,6 +119,35 @@ class NaiveMeanField:
             delayed=first_order_delayed(self.beta, model.couplings, law, law),
             wall_time=time.perf_counter() - clock,
             note=(symmetry_note(model, means),),
+            cite=("anderson1965",) if self.solver == "anderson" else (),
+            solver=self.solver,
+        )
+
+    def fixed_point(self, model: VectorSpin, means: FloatArray) -> FixedPoint:
+        """Return the fixed point that `solver` finds from the means `means` (site, component)."""
+        respond = make_response(self.response, model.dim)
+
+        def step(state: State) -> State:
+            fields = model.fields + model.couplings @ state[0]
+            return (law_in_fields(respond, fields, self.beta, model.r).mean,)
+
+        def distance(new: State, old: State) -> float:
+            return largest_change(model.r, new[0], old[0])
+
+        if self.solver == "forward":
+            state = (forward_substitution(model, respond, self.beta),)
+            residual = distance(step(state), state)
+            status = Status.CONVERGED if residual <= self.tolerance else Status.NOT_CONVERGED
+            return FixedPoint(state, status, residual, 1, note="Exact: every site acts on later ones only.")
+        limits: dict[str, Any] = {"tolerance": self.tolerance, "max_iterations": self.max_iterations}
+        if self.solver == "picard":
+            return picard(step, (means,), distance=distance, **limits)
+        return anderson(
+            lambda now: step((now,))[0],
+            means,
+            distance=distance,
+            keep_inside=lambda now: inside_sphere(now, model.r),
+            **limits,
         )
 
     def _transient(self, model: VectorSpin, means: np.ndarray, steps: int, clock: float) -> xr.Dataset:
