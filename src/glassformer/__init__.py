@@ -56,7 +56,10 @@ if TYPE_CHECKING:
     from glassformer.theory import GramClosure as GramClosure
     from glassformer.theory import LargeLimit as LargeLimit
     from glassformer.theory import NaiveMeanField as NaiveMeanField
+    from glassformer.theory import Quench as Quench
+    from glassformer.theory import Relaxation as Relaxation
     from glassformer.theory import SaddlePoint as SaddlePoint
+    from glassformer.theory import contraction as contraction
     from glassformer.theory import methods as methods
     from glassformer.theory import solve as solve
 
@@ -98,7 +101,10 @@ _PUBLIC = {
         "GramClosure",
         "LargeLimit",
         "NaiveMeanField",
+        "Quench",
+        "Relaxation",
         "SaddlePoint",
+        "contraction",
         "methods",
         "solve",
     ),

@@ -242,7 +242,7 @@ def test_a_closure_that_leaves_the_sphere_says_so_without_a_warning(monkeypatch)
         gf.solve(model, method, start=start)
     # A transient keeps what came before; none that we know breaks down, so the criterion is moved.
     monkeypatch.setattr(
-        "glassformer.theory.closures._gaussian._unphysical", lambda model, blocks: abs(blocks[0, 1]).max() > 0.05
+        "glassformer.theory.closures._gaussian.unphysical", lambda model, blocks: abs(blocks[0, 1]).max() > 0.05
     )
     path = gf.solve(model, method, start=start, steps=60, throw=False)
     assert path.attrs["status"] == "nonfinite"

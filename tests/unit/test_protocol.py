@@ -30,8 +30,17 @@ THEORIES: list[Any] = [
     gf.SaddlePoint(1.3),
     gf.Enumeration(1.3),
 ]
+QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
 LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian()]
-NOUNS = [*DYNAMICS, *THEORIES, *LAWS, gf.LegacyLossMetropolis(1.3), gf.LargeLimit(gf.Asymmetric()), gf.Measure()]
+NOUNS = [
+    *DYNAMICS,
+    *THEORIES,
+    *QUESTIONS,
+    *LAWS,
+    gf.LegacyLossMetropolis(1.3),
+    gf.LargeLimit(gf.Asymmetric()),
+    gf.Measure(),
+]
 
 
 def name_of(thing: Any) -> str:
@@ -55,7 +64,7 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *LAWS], ids=name_of)
+@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *LAWS], ids=name_of)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]

@@ -68,6 +68,20 @@ SOURCES: dict[str, Source] = {
             "SIAM",
             1998,
         ),
+        _source(
+            "agarwal1972",
+            "Agarwal, G. S.",
+            "Fluctuation-dissipation theorems for systems in non-thermal equilibrium and applications",
+            "Zeitschrift fuer Physik 252, 25",
+            1972,
+        ),
+        _source(
+            "hasselmann1988",
+            "Hasselmann, K.",
+            "PIPs and POPs: the reduction of complex dynamical systems using principal interaction and oscillation patterns",
+            "Journal of Geophysical Research 93, 11015",
+            1988,
+        ),
         _source("glassformer", "The Glassformer developers", "Glassformer", "Software", 2026),
         _source(
             "amos1974",

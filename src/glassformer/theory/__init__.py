@@ -4,6 +4,7 @@ May import everything below it (`_core`, `couplings`, `models`, `dynamics`, `obs
 dataclass with ``citations`` and ``solve(model, *, start, steps)``, export it here and give it a row in `_methods.py`.
 """
 
+from glassformer.theory._contraction import contraction as contraction
 from glassformer.theory._methods import methods as methods
 from glassformer.theory._solve import solve as solve
 from glassformer.theory.asymptotics import LargeLimit as LargeLimit
@@ -11,6 +12,8 @@ from glassformer.theory.closures import TAP as TAP
 from glassformer.theory.closures import GaussianClosure as GaussianClosure
 from glassformer.theory.closures import GramClosure as GramClosure
 from glassformer.theory.closures import NaiveMeanField as NaiveMeanField
+from glassformer.theory.driven import Quench as Quench
+from glassformer.theory.driven import Relaxation as Relaxation
 from glassformer.theory.equilibrium import AdaptiveTAP as AdaptiveTAP
 from glassformer.theory.equilibrium import SaddlePoint as SaddlePoint
 from glassformer.theory.exact import Enumeration as Enumeration

@@ -16,7 +16,7 @@ from glassformer._core._responses import response as make_response
 from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray, as_count, as_number
 from glassformer.models import VectorSpin
-from glassformer.theory._fixed_point import State, picard
+from glassformer.theory._fixed_point import FixedPoint, State, picard
 from glassformer.theory._products import product
 from glassformer.theory.closures._common import (
     Recorder,
@@ -94,9 +94,8 @@ class GaussianClosure:
         """Return the bytes that the covariance blocks of `model` take, with the copies of one step."""
         return 8.0 * _ARRAYS_IN_FLIGHT * float(model.n * model.dim) ** 2
 
-    def solve(self, model: VectorSpin, *, start: Start = None, steps: int | None = None) -> xr.Dataset:
-        """Return the steady state reached from `start`, or the transient of `steps` steps."""
-        model = require_vector_spin(model, self)
+    def check_memory(self, model: VectorSpin) -> None:
+        """Raise when the covariance blocks of `model` would not fit into `memory_limit`."""
         if self.memory(model) > self.memory_limit:
             raise invalid(
                 f"the memory for covariance blocks at N = {model.n}, D = {model.dim}",
@@ -104,18 +103,21 @@ class GaussianClosure:
                 f"at most memory_limit = {self.memory_limit / 1e9:g} GB",
                 "use GramClosure, which needs N^2 numbers and is the more accurate the larger D",
             )
+
+    def solve(self, model: VectorSpin, *, start: Start = None, steps: int | None = None) -> xr.Dataset:
+        """Return the steady state reached from `start`, or the transient of `steps` steps."""
+        model = require_vector_spin(model, self)
+        self.check_memory(model)
         respond = make_response(self.response, model.dim)
         means = starting_means(model, start, respond, self.beta)
-        blocks = np.zeros((model.dim, model.dim, model.n, model.n))
-        for a in range(model.dim):
-            np.fill_diagonal(blocks[a, a], free_variance(model, means))
+        blocks = independent_blocks(model, means)
         clock = time.perf_counter()
-        update = _GaussianStep(model, respond, self.beta)
+        update = GaussianStep(model, respond, self.beta)
         if steps is not None:
             recorder = Recorder(model, self.beta)
             status, note = Status.OK, ""
             for now in range(as_count("steps", steps, minimum=0) + 1):
-                if _unphysical(model, blocks):
+                if unphysical(model, blocks):
                     status, note = (
                         Status.NONFINITE,
                         f"The closure broke down at step {now}; the steps before are returned.",
@@ -128,20 +130,7 @@ class GaussianClosure:
                 self, status=status, wall_time=time.perf_counter() - clock, note=(note,), memory=self.memory(model)
             )
 
-        def distance(new: State, old: State) -> float:
-            if _unphysical(model, new[1]):
-                return math.inf
-            spread = float(np.abs(new[1] - old[1]).max()) * model.dim / model.r**2
-            return max(largest_change(model.r, new[0], old[0]), spread)
-
-        found = picard(
-            lambda state: update(*state),
-            (means, blocks),
-            distance=distance,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
-            mix=mix_laws,
-        )
+        found = self.steady_state(update, means, blocks)
         means, blocks = found.state
         update(means, blocks)  # the delayed correlation of exactly this state
         return fixed_point_dataset(
@@ -155,6 +144,25 @@ class GaussianClosure:
             memory=self.memory(model),
         )
 
+    def steady_state(self, update: GaussianStep, means: FloatArray, blocks: FloatArray) -> FixedPoint:
+        """Return the fixed point (m, C) that `update` reaches from (`means`, `blocks`)."""
+        model = update.model
+
+        def distance(new: State, old: State) -> float:
+            if unphysical(model, new[1]):
+                return math.inf
+            spread = float(np.abs(new[1] - old[1]).max()) * model.dim / model.r**2
+            return max(largest_change(model.r, new[0], old[0]), spread)
+
+        return picard(
+            lambda state: update(*state),
+            (means, blocks),
+            distance=distance,
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+            mix=mix_laws,
+        )
+
 
 def mix_laws(old: State, new: State, mixing: float) -> State:
     r"""Return (m, C) of the mixture of two laws, :math:`\bar C_{ik}+\alpha(1-\alpha)\,\delta\mathbf m_i\delta\mathbf m_k^T`."""
@@ -164,7 +172,15 @@ def mix_laws(old: State, new: State, mixing: float) -> State:
     return means, blocks
 
 
-def _unphysical(model: VectorSpin, blocks: FloatArray) -> bool:
+def independent_blocks(model: VectorSpin, means: FloatArray) -> FloatArray:
+    """Return the covariance blocks of independent spins with these means."""
+    blocks = np.zeros((model.dim, model.dim, model.n, model.n))
+    for a in range(model.dim):
+        np.fill_diagonal(blocks[a, a], free_variance(model, means))
+    return blocks
+
+
+def unphysical(model: VectorSpin, blocks: FloatArray) -> bool:
     """Whether a covariance is far above the R^2 that the sphere allows: the closure does not keep C positive."""
     return not float(np.abs(blocks).max()) <= 10.0 * model.r**2
 
@@ -173,7 +189,7 @@ def _trace(blocks: FloatArray) -> FloatArray:
     return np.einsum("aaik->ik", blocks)
 
 
-class _GaussianStep:
+class GaussianStep:
     """One step on (m, C), C as (component, component, site, site) so that every product is one of N x N matrices."""
 
     def __init__(self, model: VectorSpin, respond: Response, beta: float) -> None:

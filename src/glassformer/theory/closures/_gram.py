@@ -96,7 +96,7 @@ class GramClosure:
         means = starting_means(model, start, respond, self.beta)
         covariance = np.diag(free_variance(model, means))
         clock = time.perf_counter()
-        update = _GramStep(model, respond, self.beta)
+        update = GramStep(model, respond, self.beta)
         if steps is not None:
             recorder = Recorder(model, self.beta)
             for now in range(as_count("steps", steps, minimum=0) + 1):
@@ -119,7 +119,7 @@ class GramClosure:
         )
         means, covariance = found.state
         update(means, covariance, last=True)  # the delayed correlation of exactly this state
-        return fixed_point_dataset(
+        dataset = fixed_point_dataset(
             model,
             self,
             found,
@@ -128,6 +128,8 @@ class GramClosure:
             delayed=update.delayed,
             wall_time=time.perf_counter() - clock,
         )
+        dataset["gain"] = ("site", update.gain)
+        return dataset
 
 
 def mix_laws(old: State, new: State, mixing: float) -> State:
@@ -140,8 +142,8 @@ def mix_laws(old: State, new: State, mixing: float) -> State:
     return means, spread + (mixing * (1.0 - mixing) / change.shape[1]) * (change @ change.T)
 
 
-class _GramStep:
-    """One step on (m, C). Keeps the N x N buffers, and in ``delayed`` the L of the last step.
+class GramStep:
+    """One step on (m, C). Keeps the N x N buffers, and in ``delayed`` and ``gain`` the L and the a of the last step.
 
     The covariance that a step returns is overwritten by the step after the next.
     """
@@ -149,6 +151,7 @@ class _GramStep:
     def __init__(self, model: VectorSpin, respond: Response, beta: float) -> None:
         self.model, self.respond, self.beta = model, respond, beta
         self.delayed, self._scaled, self._first, self._second = (np.empty((model.n, model.n)) for _ in range(4))
+        self.gain = np.empty(model.n)
 
     def __call__(
         self, means: FloatArray, covariance: FloatArray, *, last: bool = False
@@ -161,7 +164,7 @@ class _GramStep:
         strength = np.sqrt(np.einsum("ia,ia->i", drive, drive) + model.dim * variance)
         # R A / h = beta R^2 (A / kappa), which needs no field
         gain = (self.beta * model.r**2) * self.respond.ratio_over_kappa(self.beta * model.r * strength)
-        after = gain[:, None] * drive
+        after, self.gain = gain[:, None] * drive, gain
         self.delayed *= (model.dim * gain)[:, None]
         if last:
             return after, covariance

@@ -107,6 +107,11 @@ class Enumeration:
         space = self._space(model, LARGEST_SYMMETRIC if _solvable(model) else LARGEST)
         return self._stationary(space)
 
+    def start_law(self, model: VectorSpin, start: str | npt.ArrayLike | None = None) -> FloatArray:
+        """Return the probability of every state for independent spins with the means `start`, as `solve` takes it."""
+        space = self._space(model, LARGEST)
+        return space.product_law(self._means(space, start))
+
     def solve(
         self, model: VectorSpin, *, start: str | npt.ArrayLike | None = None, steps: int | None = None
     ) -> xr.Dataset:
