@@ -161,3 +161,26 @@ def _heads(dataset: xr.Dataset) -> Figure:
         ax.set(xticks=[], yticks=[], xlabel="site j", ylabel="site i", title=f"head {head}, symmetry {symmetry:.3f}")
     figure.colorbar(image, ax=list(axes), shrink=0.85)
     return figure
+
+
+def contraction_figure(dataset: xr.Dataset) -> Figure:
+    """Draw the eigenvalues of the couplings in units of the instability, and the lengths of the means at the fixed point."""
+    with style():
+        figure, axes = panels(2, width=3.9)
+        turn = np.linspace(0, 2 * np.pi, 200)
+        axes[0].plot(np.cos(turn), np.sin(turn), color="0.6", lw=1)
+        limit = float(dataset["instability_beta"])
+        scale = float(dataset.attrs["beta"]) / limit / max(float(dataset["spectral_radius"]), 1e-300)
+        if "eigenvalue_real" in dataset and np.isfinite(scale):
+            x, y = (scale * dataset[f"eigenvalue_{part}"].values for part in ("real", "imag"))
+            axes[0].plot(x, y, ".", ms=4, color=COLORS["gram"], label="no field: $(\\beta R^2/D)\\,\\lambda(J)$")
+        x, y = (float(dataset[f"jacobian_eigenvalue_{part}"]) for part in ("real", "imag"))
+        axes[0].plot([x, x], [y, -y], "*", ms=9, color=COLORS["nmf"], label="at the fixed point, the largest")
+        axes[0].set(xlabel="real part", ylabel="imaginary part", title="relaxation returns from inside the circle")
+        axes[0].set_aspect("equal", adjustable="datalim")
+        axes[0].legend(loc="upper left", fontsize=7)
+        length = np.linalg.norm(dataset["magnetization"].values, axis=-1) / dataset.attrs["radius"]
+        axes[1].plot(np.arange(len(length)), length, "o", ms=3.5, color=COLORS["nmf"])
+        axes[1].set(xlabel="site", ylabel="|m| / R", ylim=(0, 1.02))
+        axes[1].set_title(f"ρ = {float(dataset['contraction_bound']):.3g}, fixed points: {int(dataset['branches'])}")
+        return figure

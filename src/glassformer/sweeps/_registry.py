@@ -38,8 +38,16 @@ _TABLE: dict[str, Entry] = {
     "vector/replicas": Entry(
         "glassformer.runs.vector_replicas:REPLICAS", "Do symmetric couplings freeze, and into how many states?"
     ),
+    "vector/ground-state": Entry(
+        "glassformer.runs.vector_ground_state:GROUND_STATE",
+        "The states of least energy of symmetric couplings, and whether all descents find the same",
+    ),
     "vector/couplings": Entry(
         "glassformer.runs.vector_couplings:COUPLINGS", "Draw couplings and fields of a law, for the other runs to read"
+    ),
+    "vector/contraction": Entry(
+        "glassformer.runs.vector_contraction:CONTRACTION",
+        "Whether mean-field relaxation contracts: certificate, local stability, number of fixed points",
     ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025:ALIGNMENT",
@@ -56,6 +64,14 @@ _TABLE: dict[str, Entry] = {
     "honkoop2025/kinetic-ratios": Entry(
         "glassformer.papers.honkoop2025:KINETIC_RATIOS",
         "Fig. A.2.1: three acceptance ratios of the legacy sampler at low temperature",
+    ),
+    "honkoop2025/phase-diagram": Entry(
+        "glassformer.papers.honkoop2025_overlaps:PHASE_DIAGRAM",
+        "Fig. 4.2: overlap matrices over field and temperature (correct, legacy, or D = 1, 2, 3)",
+    ),
+    "honkoop2025/overlap-matrices": Entry(
+        "glassformer.papers.honkoop2025_overlaps:OVERLAP_MATRICES",
+        "Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
     ),
     "bal2023/vector-dynamics": Entry(
         "glassformer.papers.bal2023:VECTOR_DYNAMICS",
