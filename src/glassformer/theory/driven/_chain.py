@@ -121,3 +121,9 @@ def fluctuation_theorem(cycles: Sequence[DrivenCycle], kind: str) -> float:
             weight = weight[held] @ np.exp(exponent[held])
             held = weight > 0
     return float(weight.sum())
+
+
+def state_numbers(spins: FloatArray) -> np.ndarray:
+    """Return the numbers of configurations ``(..., site, 1)`` in the order of the states: site 0 is the highest bit."""
+    n = spins.shape[-2]
+    return np.asarray((spins[..., 0] > 0) @ (1 << np.arange(n - 1, -1, -1)))
