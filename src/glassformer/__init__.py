@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from glassformer.theory import Enumeration as Enumeration
     from glassformer.theory import GaussianClosure as GaussianClosure
     from glassformer.theory import GramClosure as GramClosure
+    from glassformer.theory import GroundState as GroundState
     from glassformer.theory import LargeLimit as LargeLimit
     from glassformer.theory import NaiveMeanField as NaiveMeanField
     from glassformer.theory import Quench as Quench
@@ -99,6 +100,7 @@ _PUBLIC = {
         "Enumeration",
         "GaussianClosure",
         "GramClosure",
+        "GroundState",
         "LargeLimit",
         "NaiveMeanField",
         "Quench",

@@ -31,11 +31,13 @@ THEORIES: list[Any] = [
     gf.Enumeration(1.3),
 ]
 QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
+COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
 LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian()]
 NOUNS = [
     *DYNAMICS,
     *THEORIES,
     *QUESTIONS,
+    *COLD,
     *LAWS,
     gf.LegacyLossMetropolis(1.3),
     gf.LargeLimit(gf.Asymmetric()),
@@ -64,7 +66,7 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *LAWS], ids=name_of)
+@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *COLD, *LAWS], ids=name_of)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]
@@ -153,6 +155,6 @@ def test_every_public_name_is_documented() -> None:
 
 def test_the_list_of_dynamics_and_theories_here_is_complete() -> None:
     rows = {row.name for row in gf.methods(model(dim=1))}
-    tested = {name_of(noun) for noun in [*DYNAMICS, *THEORIES]}
+    tested = {name_of(noun) for noun in [*DYNAMICS, *THEORIES, *COLD]}
     assert rows <= tested
     assert tested - rows == {"Overrelaxation"}  # alone it samples nothing

@@ -293,6 +293,34 @@ SOURCES: dict[str, Source] = {
             "Physical Review 179, 570",
             1969,
         ),
+        _source(
+            "boumal2016",
+            "Boumal, N. and Voroninski, V. and Bandeira, A. S.",
+            "The non-convex Burer-Monteiro approach works on smooth semidefinite programs",
+            "Advances in Neural Information Processing Systems 29, see arXiv:1804.02008",
+            2016,
+        ),
+        _source(
+            "aspelmeier2004",
+            "Aspelmeier, T. and Moore, M. A.",
+            "Generalized Bose-Einstein phase transition in large-m component spin glasses",
+            "Physical Review Letters 92, 077201, arXiv:cond-mat/0310531",
+            2004,
+        ),
+        _source(
+            "hastings2000",
+            "Hastings, M. B.",
+            "Ground state and spin-glass phase of the large-N infinite-range spin glass via supersymmetry",
+            "Journal of Statistical Physics 99, 171",
+            2000,
+        ),
+        _source(
+            "young1954",
+            "Young, D.",
+            "Iterative methods for solving partial difference equations of elliptic type",
+            "Transactions of the American Mathematical Society 76, 92",
+            1954,
+        ),
     )
 }
 

@@ -15,5 +15,6 @@ from glassformer.theory.closures import NaiveMeanField as NaiveMeanField
 from glassformer.theory.driven import Quench as Quench
 from glassformer.theory.driven import Relaxation as Relaxation
 from glassformer.theory.equilibrium import AdaptiveTAP as AdaptiveTAP
+from glassformer.theory.equilibrium import GroundState as GroundState
 from glassformer.theory.equilibrium import SaddlePoint as SaddlePoint
 from glassformer.theory.exact import Enumeration as Enumeration

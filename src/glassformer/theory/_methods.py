@@ -90,6 +90,7 @@ _FOR_MODELS = (
     Method("GaussianClosure", "solve", "N^3 D^2 per step", "few components and many neighbours", _any),
     Method("AdaptiveTAP", "solve", "N^3 per iteration", "Boltzmann law; no assumption on the law of the couplings", _symmetric),
     Method("SaddlePoint", "solve", "N^3 per iteration", "Boltzmann law, many components; error of order 1/D", _symmetric),
+    Method("GroundState", "solve", "N^2 D per sweep", "states of least energy, with a certificate where many components allow one", _symmetric),
     Method("Enumeration", "solve", "4^N", "exact, for one component and N up to 12 (16 if symmetric)", _enumerable),
 )  # fmt: skip
 

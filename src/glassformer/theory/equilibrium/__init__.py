@@ -5,4 +5,5 @@ May import everything below `theory`. To add one, write a frozen dataclass with 
 """
 
 from glassformer.theory.equilibrium._adaptive_tap import AdaptiveTAP as AdaptiveTAP
+from glassformer.theory.equilibrium._ground_state import GroundState as GroundState
 from glassformer.theory.equilibrium._saddle_point import SaddlePoint as SaddlePoint
