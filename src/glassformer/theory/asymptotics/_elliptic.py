@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -41,8 +42,26 @@ def _correlator(gain: float, symmetry: float) -> tuple[float, float]:
     return float(value.mean()), float((value * np.cos(2.0 * phi)).mean())
 
 
-def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: float) -> tuple[float, float] | None:
-    r"""Return :math:`\hat q` and :math:`\sigma/(ND)`, or None when no homogeneous steady state exists.
+class EllipticState(NamedTuple):
+    r"""A homogeneous steady state: :math:`\hat q`, :math:`\sigma/(ND)` and the gain :math:`\alpha=aJ`."""
+
+    square: float
+    production: float
+    gain: float
+
+    def slowest_mode(self, symmetry: float) -> tuple[float, float]:
+        r"""Return rate and angle of the slowest modes, at the tips of the ellipse of eigenvalues of aJ.
+
+        The ellipse has the half axes :math:`\alpha(1\pm\eta)` along the real and the imaginary axis; of a disc every angle is
+        slowest, and none is returned (NaN).
+        """
+        reach = self.gain * (1.0 + abs(symmetry))
+        rate = -math.log(reach) if reach > 0.0 else math.inf
+        return rate, math.nan if symmetry == 0.0 or reach == 0.0 else (0.0 if symmetry > 0.0 else 0.5 * math.pi)
+
+
+def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: float) -> EllipticState | None:
+    r"""Return the steady state, or None when no homogeneous one exists.
 
     The gain a is the same at all sites. From :math:`\mathbf m=(1-aJ)^{-1}a\mathbf x` and
     :math:`C=\lambda\sum_na^{2n}J^nJ^{nT}`, with :math:`\alpha=aJ`, :math:`g=g(1/\alpha)` of the elliptic law and T, U of
@@ -55,11 +74,11 @@ def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: flo
     :math:`\bar h^2`. For :math:`\eta=0`, :math:`T=1/(1-\alpha^2)` and U = 0.
     """
     if b == 0.0:
-        return 0.0, 0.0
+        return EllipticState(0.0, 0.0, 0.0)
     if scale == 0.0 or symmetry == 0.0:
         a = b / (1.0 + math.sqrt(1.0 + b**2 * (strength**2 + scale**2)))
         square = (a * strength) ** 2 / ((1.0 - a * scale) * (1.0 + a * scale))
-        return square, 0.5 * b * a * scale**2 * (1.0 - square)
+        return EllipticState(square, 0.5 * b * a * scale**2 * (1.0 - square), a * scale)
 
     def square_at(alpha: float) -> float:
         g = resolvent(1.0 / alpha, symmetry).real
@@ -77,4 +96,5 @@ def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: flo
     alpha = float(brentq(gap, 1e-12, edge, xtol=1e-15, rtol=1e-14))
     square = square_at(alpha)
     total, skew = _correlator(alpha, symmetry)
-    return square, 0.5 * b * scale / alpha * (1.0 - square) * (1.0 - (1.0 + skew) / total)
+    production = 0.5 * b * scale / alpha * (1.0 - square) * (1.0 - (1.0 + skew) / total)
+    return EllipticState(square, production, alpha)

@@ -88,7 +88,9 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
 
     Variables: ``magnetization_norm`` (:math:`|\mathbf m|/R`), ``alignment_of_mean`` :math:`\cos(\mathbf m,\mathbf x)`,
     ``mean_of_alignment`` :math:`\langle\cos(\mathbf s,\mathbf x)\rangle` and
-    ``entropy_production_per_spin_and_component``. The alignments are left out without a field.
+    ``entropy_production_per_spin_and_component``. The alignments are left out without a field. ``GramClosure`` adds
+    ``relaxation_rate`` (per step) and ``relaxation_angle`` of the slowest modes, the tips of the ellipse of eigenvalues of
+    aJ; independent couplings have a disc, whose slowest modes turn by any angle (NaN).
 
     Raises
     ------
@@ -104,17 +106,17 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
     spread = _SPREAD[limit.radius]
     b, scale, strength = 2.0 * spread * float(method.beta), float(law.scale), float(limit.strength)
     production, branches, note = 0.0, 1, ""
+    found = elliptic_steady_state(b, scale, strength, limit.symmetry) if name == "GramClosure" else None
     if symmetric and name != "NaiveMeanField":
         square = replica_symmetric_square(b, scale, strength)
         note = "The exact replica-symmetric answer: the cavity field contains the reaction of the neighbours."
     elif name == "GramClosure":
-        found = elliptic_steady_state(b, scale, strength, limit.symmetry)
         if found is None:
             raise MethodNotApplicableError(
                 f"GramClosure has no homogeneous steady state for {limit} at beta = {method.beta:g}: collective modes "
                 "condense; raise the temperature or the strength, or sample the law and solve the sample."
             )
-        square, production = found
+        square, production = found.square, found.production
         note = "Exact as N and D grow."
     else:
         square, branches, note = mean_field_square(b, scale, strength, reaction=name == "TAP", symmetry=limit.symmetry)
@@ -124,6 +126,9 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
     variables = {"magnetization_norm": norm, "entropy_production_per_spin_and_component": production}
     if strength > 0.0:
         variables |= _alignments(limit, norm)
+    if found is not None:
+        rate, angle = found.slowest_mode(limit.symmetry)
+        variables |= {"relaxation_rate": rate, "relaxation_angle": angle}
     variables["residual"] = 0.0
     citations = (*limit.citations, *law.citations, *method.citations)
     return attach_evidence(
