@@ -178,7 +178,7 @@ def contraction_figure(dataset: xr.Dataset) -> Figure:
         axes[0].plot([x, x], [y, -y], "*", ms=9, color=COLORS["nmf"], label="at the fixed point, the largest")
         axes[0].set(xlabel="real part", ylabel="imaginary part", title="relaxation returns from inside the circle")
         axes[0].set_aspect("equal", adjustable="datalim")
-        axes[0].legend(loc="upper left", fontsize=7)
+        figure.legend(loc="outside lower left", ncols=2)
         length = np.linalg.norm(dataset["magnetization"].values, axis=-1) / dataset.attrs["radius"]
         axes[1].plot(np.arange(len(length)), length, "o", ms=3.5, color=COLORS["nmf"])
         axes[1].set(xlabel="site", ylabel="|m| / R", ylim=(0, 1.02))

@@ -49,6 +49,19 @@ _TABLE: dict[str, Entry] = {
         "glassformer.runs.vector_contraction:CONTRACTION",
         "Whether mean-field relaxation contracts: certificate, local stability, number of fixed points",
     ),
+    "vector/asymmetry": Entry(
+        "glassformer.runs.vector_asymmetry:ASYMMETRY", "What asymmetry does to couplings of one variance"
+    ),
+    "vector/entropy-production": Entry(
+        "glassformer.runs.vector_entropy_production:ENTROPY_PRODUCTION",
+        "Entropy production of your couplings by every estimator, and where it comes from",
+    ),
+    "vector/quench": Entry(
+        "glassformer.runs.vector_quench:QUENCH", "Change the fields, relax, and count the entropy of every step"
+    ),
+    "vector/relaxation": Entry(
+        "glassformer.runs.vector_relaxation:RELAXATION", "Relaxation modes and lagged correlations of your couplings"
+    ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025:ALIGNMENT",
         "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",
@@ -82,6 +95,14 @@ _TABLE: dict[str, Entry] = {
     ),
     "bal2023/bessel": Entry(
         "glassformer.papers.bal2023:BESSEL", "Bessel ratios at x = sqrt(nu), nu, nu^2: they tend to 0, sqrt(2) - 1, 1"
+    ),
+    "bal2026/fidelity": Entry(
+        "glassformer.papers.bal2026:FIDELITY",
+        "Fidelity of first-order mean-field theory and of the Gram closure against simulation of softmax couplings",
+    ),
+    "bal2026/large-d": Entry(
+        "glassformer.papers.bal2026:LARGE_D",
+        "The closed-form response of large D against the exact one: error of order 1/D, useless at D = 3",
     ),
 }
 
