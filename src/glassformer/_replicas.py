@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from glassformer._core._random import check_seed
 from glassformer._core._status import Status, attach_evidence
 from glassformer._core._validation import FloatArray, as_count, as_float_array
 from glassformer._simulate import CHECKPOINT_SECONDS
-from glassformer.dynamics._motion import SpinState, one_blas_thread
+from glassformer.dynamics._motion import AbstractTile, SpinState, one_blas_thread, thread_count
 from glassformer.dynamics._tempering import ParallelTempering, TemperingMotion, tempering_ladder
 from glassformer.models import VectorSpin
 from glassformer.observables._replica_statistics import SMALLEST_REPLICAS, EquilibrationTest, equilibration_test
@@ -190,20 +191,23 @@ class _Study:
 
     def go(self, threads: int | None, progress: Callable[[float, float], None] | None) -> list[EquilibrationTest]:
         """Run stages until all temperatures pass the test or there is no room for another stage; return the last tests."""
-        while True:
-            self._run_stage(threads, progress)
-            if self.stage:
-                with one_blas_thread():
+        with one_blas_thread(), ThreadPoolExecutor(thread_count(threads)) as pool:
+            tiles = self.motion.tiles(self.state)
+            while True:
+                self._run_stage(tiles, pool, progress)
+                if self.stage:
                     tests = [self._test(k) for k in range(self.betas.size)]
-                next_end = self.sweeps * (2 ** (self.stage + 2) - 1)
-                if all(test.passed for test in tests) or next_end > self.max_sweeps:
-                    if progress is not None:
-                        progress(self.max_sweeps, self.max_sweeps)
-                    return tests
-            self.stage, self.taken = self.stage + 1, 0
-            self.before, self.now = self.now, np.zeros_like(self.now)
+                    next_end = self.sweeps * (2 ** (self.stage + 2) - 1)
+                    if all(test.passed for test in tests) or next_end > self.max_sweeps:
+                        if progress is not None:
+                            progress(self.max_sweeps, self.max_sweeps)
+                        return tests
+                self.stage, self.taken = self.stage + 1, 0
+                self.before, self.now = self.now, np.zeros_like(self.now)
 
-    def _run_stage(self, threads: int | None, progress: Callable[[float, float], None] | None) -> None:
+    def _run_stage(
+        self, tiles: list[AbstractTile], pool: ThreadPoolExecutor, progress: Callable[[float, float], None] | None
+    ) -> None:
         begin = self.sweeps * (2**self.stage - 1)
         length = self.sweeps * 2**self.stage
         snapshots = self.now.shape[1]
@@ -211,14 +215,16 @@ class _Study:
         for k in range(self.taken, snapshots):
             goal = begin + length * (k + 1) // snapshots
             try:
-                self.state = self.motion.advance(self.state, goal - self.state.step, threads=threads)
-            except KeyboardInterrupt:  # the state is still that of the snapshot before
+                for done in [pool.submit(tile.advance, goal - self.state.step) for tile in tiles]:
+                    done.result()
+                self.state = self.motion.close(tiles, goal)
+                self.now[:, k] = self.motion.by_level(self.state)[self.levels]
+                self.taken = k + 1
+                if progress is not None:
+                    progress(self.state.step, self.max_sweeps)
+            except KeyboardInterrupt:  # the state is that of the last snapshot, or of the next one
                 self._save()
                 raise
-            self.now[:, k] = self.motion.by_level(self.state)[self.levels]
-            self.taken = k + 1
-            if progress is not None:
-                progress(self.state.step, self.max_sweeps)
             if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                 self._save()
                 saved_at = time.monotonic()

@@ -107,7 +107,8 @@ def legacy_run(
     Dataset
         With dims ``(replica, move)``: ``field_cosine`` (mean of :math:`\cos(\mathbf s_i,\mathbf x_i)`),
         ``target_cosine`` (one global cosine between the spins and :math:`R\hat u(\mathbf s)`), ``norm`` (mean length),
-        ``cost`` (per spin); ``acceptance (replica)`` and ``magnetization (site, component)``, the mean over records.
+        ``cost`` (per spin); ``acceptance (replica)`` and ``magnetization (site, component)``, the mean over records,
+        and ``spins (replica, site, component)``, the last configurations.
 
     Examples
     --------
@@ -136,6 +137,7 @@ def legacy_run(
     series = {name: np.empty((replicas, len(at))) for name in _SERIES}
     accepted = np.zeros(replicas)
     mean = np.zeros((n, dim))
+    last = np.empty((replicas, n, dim))
     finite = True
     for replica in range(replicas):
         state = np.empty((dim, 2 * n))
@@ -160,12 +162,14 @@ def legacy_run(
                 for name, value in _record(model, now, state[:, :n].T).items():
                     series[name][replica, index - 1] = value
                 mean += now / (replicas * len(at))
+        last[replica] = state[:, n:].T
         finite = finite and bool(np.isfinite(state).all())
     dataset = xr.Dataset(
         {
             **{name: (("replica", "move"), values) for name, values in series.items()},
             "acceptance": ("replica", accepted / moves),
             "magnetization": (("site", "component"), mean),
+            "spins": (("replica", "site", "component"), last),
         },
         coords={"move": at},
     )

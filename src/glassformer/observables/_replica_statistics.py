@@ -185,13 +185,12 @@ def susceptibilities(snapshots: npt.ArrayLike, *, radius: float, connected: bool
         q = overlap_tensors(now).reshape(replicas, replicas, dim * dim)
         q[np.arange(replicas), np.arange(replicas)] = 0.0
         squares = np.sum(q**2)
-        turned = q.reshape(replicas, replicas, dim, dim).transpose(0, 1, 3, 2).reshape(q.shape)
         rows = q.sum(axis=1)  # over the second replica
         columns = q.sum(axis=0)
         whole = q.sum(axis=(0, 1))
         first = np.sum(rows**2) - squares  # a shared in first place, b and c different
         second = np.sum(columns**2) - squares
-        crossed = float(np.sum(q * turned.transpose(1, 0, 2)))  # Q^{ab} : Q^{ba}, equal to Q^{ab} : (Q^{ab})^T
+        crossed = float(np.sum(q * q.transpose(1, 0, 2)))  # Q^{ab} : Q^{ba}
         mixed = np.sum(rows * columns) - crossed  # a first in one and second in the other
         pairs = replicas * (replicas - 1)
         same += squares / pairs

@@ -90,6 +90,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.bal2023:VECTOR_DYNAMICS",
         "Figures 2-5: naive mean field, TAP (corrected and as published) and Gram closure relaxing from one state",
     ),
+    "bal2023/binary": Entry(
+        "glassformer.papers.bal2023_binary:BINARY",
+        "Kinetic Ising model: relaxation, random starts and spread over samples around the critical temperature",
+    ),
     "bal2023/response": Entry(
         "glassformer.papers.bal2023:RESPONSE", "Figure 6: length of the mean spin against length of the field"
     ),

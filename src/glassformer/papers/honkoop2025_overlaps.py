@@ -1,0 +1,314 @@
+"""B. Honkoop, Statistical Physics of Transformers, MSc thesis, Leiden 2025: Figs. 2.5 and 4.2, overlaps between replicas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from glassformer._core._errors import invalid
+from glassformer.sweeps import FloatGrid, RunConfig, RunContext, RunSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from glassformer.models import VectorSpin
+
+_RECORD_SWEEPS = 1000  # between two records of the published stopping rule
+_RECORDS = 40
+_STILL = 0.005  # largest standard deviation of the mean norm over these records
+_KEPT = (
+    "overlap", "overlap_invariant", "overlap_aligned", "cluster_order", "verdict", "verdict_sentence", "equilibrated",
+    "overlap_mean", "overlap_mean_error", "overlap_spread", "overlap_invariant_mean", "overlap_invariant_spread",
+    "overlap_aligned_mean", "overlap_aligned_spread", "overlap_density", "overlap_aligned_density",
+    "spin_glass_susceptibility", "replicon_susceptibility", "binder_ratio", "ultrametricity", "energy", "energy_error",
+    "internal_energy", "overlap_squared", "self_overlap_squared",
+)  # fmt: skip
+
+
+class PhaseDiagramConfig(RunConfig):
+    """Fig. 4.2: overlap matrices over field strength and inverse temperature."""
+
+    mode: Literal["correct", "legacy", "few-components"] = Field(
+        "correct",
+        description="equilibrium of the thesis' system; its own sampler; or D = 1, 2, 3, where breaking is real",
+    )
+    n: int | None = Field(None, ge=2, description="number of spins (64; for few-components 128)")
+    dim: int = Field(32, ge=3, description="correct, legacy: components per spin")
+    dims: tuple[int, ...] = Field((1, 2, 3), min_length=1, description="few-components: components per spin")
+    strengths: FloatGrid | None = Field(
+        None, description="|x| in units of R (2.5 to 0); for few-components in units of J R / sqrt(D) (1 to 0)"
+    )
+    betas: FloatGrid | None = Field(
+        None, description="inverse temperatures (1000 to 1); for few-components in units of 1/T_c (4 to 0.8)"
+    )
+    replicas: int | None = Field(None, ge=4, description="independent replicas (5; for few-components 8)")
+    samples: int = Field(1, ge=1, description="few-components: samples of the couplings; errors need 2")
+    sweeps: int = Field(200, ge=40, description="correct, few-components: sweeps of the first stage")
+    max_sweeps: int = Field(20_000, ge=120, description="correct, few-components: sweeps at most")
+    moves: int = Field(32_000_000, ge=1, description="legacy: single-site moves at most")
+    seed: int = Field(1, ge=0, description="root seed of couplings, fields and dynamics")
+
+    @property
+    def size(self) -> int:
+        """N, by default that of the mode."""
+        return self.n or (128 if self.mode == "few-components" else 64)
+
+    @property
+    def copies(self) -> int:
+        """Number of replicas, by default that of the mode."""
+        return self.replicas or (8 if self.mode == "few-components" else 5)
+
+    @property
+    def grid(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Field strengths from strong to none, inverse temperatures from cold to hot."""
+        few = self.mode == "few-components"
+        strengths = self.strengths or ((1.0, 0.5, 0.2, 0.0) if few else (2.5, 2.0, 1.5, 1.0, 0.5, 0.0))
+        betas = self.betas or ((4.0, 3.0, 2.0, 1.25, 0.8) if few else (1000.0, 5.0, 2.5, 1.67, 1.25, 1.0))
+        if min(strengths) < 0 or min(betas) <= 0:
+            raise invalid("strengths, betas", (strengths, betas), "strengths >= 0 and betas > 0")
+        return tuple(sorted(set(strengths), reverse=True)), tuple(sorted(set(betas), reverse=True))
+
+    def build(self, strength: float, *, symmetric: bool) -> VectorSpin:
+        """Return the system of the thesis; `symmetric` is what its energy Tr[s (x + J s)^T] makes of iid couplings."""
+        import glassformer as gf
+
+        couplings = gf.Asymmetric(self_coupling=True).sample(n=self.size, seed=self.seed)
+        if symmetric:
+            couplings = couplings + couplings.T
+        return gf.VectorSpin(couplings, gf.sphere_fields(self.size, dim=self.dim, seed=self.seed, strength=strength))
+
+
+def _parts(config: PhaseDiagramConfig) -> list[dict[str, Any]]:
+    strengths, betas = config.grid
+    if config.mode == "legacy":
+        return [{"strength": strength, "beta": beta} for strength in strengths for beta in betas]
+    if config.mode == "correct":
+        return [{"strength": strength} for strength in strengths]
+    return [
+        {"dim": dim, "strength": strength, "sample": sample}
+        for dim in dict.fromkeys(config.dims)
+        for strength in strengths
+        for sample in range(config.samples)
+    ]
+
+
+def _part(config: PhaseDiagramConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
+    if config.mode == "legacy":
+        return _legacy_cell(config, float(part["strength"]), float(part["beta"]), context)
+    betas = config.grid[1]
+    if config.mode == "correct":
+        model = config.build(float(part["strength"]), symmetric=True)
+        seed = config.seed
+    else:
+        model, seed = _few_components(config, **part)
+    return _tempered(model, betas, config, config.copies, seed, context)
+
+
+def _few_components(config: PhaseDiagramConfig, *, dim: int, strength: float, sample: int) -> tuple[VectorSpin, int]:
+    """Return one sample with R^2 = D and J = 1, so that T_c = 1 for every D."""
+    import glassformer as gf
+
+    seed = config.seed + 1000 * sample
+    couplings = gf.SherringtonKirkpatrick().sample(n=config.size, seed=seed)
+    fields = gf.gaussian_fields(config.size, dim=dim, seed=seed, radius="sqrt_d", strength=strength)
+    return gf.VectorSpin(couplings, fields, radius="sqrt_d"), seed
+
+
+def _tempered(
+    model: VectorSpin, betas: Any, config: Any, replicas: int, seed: int, context: RunContext
+) -> xr.Dataset:
+    import glassformer as gf
+
+    found = gf.compare_replicas(
+        model, betas, replicas=replicas, sweeps=config.sweeps, max_sweeps=config.max_sweeps, seed=seed,
+        progress=context.progress, checkpoint=context.checkpoint,
+    )  # fmt: skip
+    return found[list(_KEPT)].sortby("beta", ascending=False)
+
+
+def _legacy_cell(config: PhaseDiagramConfig, strength: float, beta: float, context: RunContext) -> xr.Dataset:
+    """Run the published protocol: all replicas from one state, until the mean norm of each is still."""
+    import xarray as xr
+
+    import glassformer as gf
+    from glassformer._core._random import derived_seed
+    from glassformer.observables import invariant_overlaps, off_diagonal, raw_overlaps
+
+    model = config.build(strength, symmetric=False)
+    step, most = _RECORD_SWEEPS * model.n, max(config.moves // (_RECORD_SWEEPS * model.n), 1)
+    spins, done = [], []
+    for replica in range(config.copies):
+        state, norms = None, np.empty(0)
+        while norms.size < most and not (norms.size >= _RECORDS and norms[-_RECORDS:].std() < _STILL):
+            count = min(_RECORDS // 4, most - norms.size)
+            piece = gf.legacy_run(
+                model, gf.LegacyLossMetropolis(beta), moves=count * step, records=count, start=state,
+                seed=derived_seed(config.seed, f"legacy/{replica}/{norms.size}"),
+            )  # fmt: skip
+            state = piece["spins"].values[0]
+            norms = np.concatenate([norms, piece["norm"].values[0]])
+            context.progress(replica * most + norms.size, config.copies * most)
+        spins.append(state)
+        done.append(norms.size * step)
+    stack = np.asarray(spins)
+    raw = raw_overlaps(stack, radius=model.r)
+    lengths = np.sqrt(np.diag(raw))
+    cosine = raw / np.outer(lengths, lengths)  # spins have free lengths
+    invariant = invariant_overlaps(stack)
+    return xr.Dataset(
+        {
+            "overlap": (("replica", "replica_"), cosine),
+            "overlap_invariant": (("replica", "replica_"), invariant),
+            "overlap_mean": off_diagonal(cosine).mean(),
+            "overlap_spread": off_diagonal(cosine).std(),
+            "overlap_invariant_mean": off_diagonal(invariant).mean(),
+            "mean_norm": np.linalg.norm(stack, axis=-1).mean(),
+            "moves": float(np.mean(done)),
+        }
+    )
+
+
+def _combine(config: PhaseDiagramConfig, parts: list[xr.Dataset]) -> xr.Dataset:
+    import xarray as xr
+
+    strengths, betas = config.grid
+
+    def along(name: str, labels: Any, pieces: list[xr.Dataset]) -> xr.Dataset:
+        return xr.concat(pieces, dim=xr.DataArray(list(labels), dims=name, name=name), combine_attrs="drop")
+
+    if config.mode == "legacy":
+        rows = [along("beta", betas, parts[k : k + len(betas)]) for k in range(0, len(parts), len(betas))]
+        dataset = along("strength", strengths, rows)
+    elif config.mode == "correct":
+        dataset = along("strength", strengths, parts)
+    else:
+        size = config.samples
+        cells = [along("sample", range(size), parts[k : k + size]) for k in range(0, len(parts), size)]
+        rows = [
+            along("strength", strengths, cells[k : k + len(strengths)]) for k in range(0, len(cells), len(strengths))
+        ]
+        dataset = _over_samples(along("dim", list(dict.fromkeys(config.dims)), rows))
+    if config.mode != "legacy":
+        for kind in ("broken", "replica symmetric", "global rotation only", "undecided", "not equilibrated"):
+            dataset[f"cells_{kind.replace(' ', '_')}"] = (dataset["verdict"] == kind).sum().astype(float)
+        _add_line(dataset, config)
+    dataset.attrs.update(mode=config.mode, n=config.size, dim=config.dim, averages_over="pairs of replicas and time")
+    return dataset
+
+
+def _over_samples(dataset: xr.Dataset) -> xr.Dataset:
+    """Add what only several samples can tell: the fraction that is broken, and the identity of equilibrium."""
+    from glassformer.observables import equilibrium_identity
+
+    dataset["broken_fraction"] = (dataset["verdict"] == "broken").mean("sample")
+    dataset["overlap_sample_spread"] = dataset["overlap_aligned_mean"].std("sample")
+    if dataset.sizes["sample"] > 1:
+        names = ("internal_energy", "self_overlap_squared", "overlap_squared")
+        cells = dataset[list(names)].stack(cell=("dim", "strength", "beta")).transpose("cell", "sample")
+        found = [
+            equilibrium_identity(*(cells[name].values[k] for name in names), beta=float(cells["beta"][k]))
+            for k in range(cells.sizes["cell"])
+        ]
+        shape = (dataset.sizes["dim"], dataset.sizes["strength"], dataset.sizes["beta"])
+        dims = ("dim", "strength", "beta")
+        dataset["identity_gap"] = (dims, np.array([gap for gap, _ in found]).reshape(shape))
+        dataset["identity_gap_error"] = (dims, np.array([error for _, error in found]).reshape(shape))
+    return dataset
+
+
+def _add_line(dataset: xr.Dataset, config: PhaseDiagramConfig) -> None:
+    """Add the strength of the field on the de Almeida-Thouless line of infinite size, in the units of the figure."""
+    import glassformer as gf
+
+    few = config.mode == "few-components"
+    dims = list(dict.fromkeys(config.dims)) if few else [config.dim]
+    lines = []
+    for dim in dims:
+        radius = "sqrt_d" if few else "bal"
+        law = gf.SherringtonKirkpatrick(scale=1.0 if few else 2.0**0.5)
+        glass = gf.VectorGlass(law, dim=dim, radius=radius, field_law="gaussian" if few else "sphere")
+        unit = 1.0 if few else (1 / 2 - 1 / dim) ** 0.5  # R / sqrt(D)
+        critical = 1.0 if few else 2.0**0.5 * (1 / 2 - 1 / dim)
+        line = []
+        for beta in dataset["beta"].values:
+            below = 1.0 / beta < critical
+            line.append(float(gf.solve(glass, gf.AlmeidaThouless(1.0 / beta))["field"]) / unit if below else 0.0)
+        lines.append(line)
+    if few:
+        dataset["almeida_thouless_strength"] = (("dim", "beta"), np.array(lines))
+    else:
+        dataset["almeida_thouless_strength"] = (("beta",), np.array(lines[0]))
+
+
+PHASE_DIAGRAM = RunSpec(
+    name="honkoop2025/phase-diagram",
+    summary="Fig. 4.2: overlap matrices over field and temperature (correct, legacy, or D = 1, 2, 3)",
+    config=PhaseDiagramConfig,
+    scales={
+        "quick": {"moves": 128_000, "sweeps": 60, "max_sweeps": 1000, "replicas": 4},
+        "paper": {"samples": 4},
+    },
+    parts=_parts,
+    compute=_part,
+    combine=_combine,
+    plot="glassformer.plotting.overlaps:phase_diagram_figure",
+    citations=("honkoop2025", "glassformer"),
+)
+
+
+class OverlapMatricesConfig(RunConfig):
+    """Fig. 2.5: overlap matrices of many replicas, replica symmetric and broken."""
+
+    n: int = Field(512, ge=4, description="number of spins")
+    temperature: float = Field(0.3, gt=0, description="in units of the critical temperature")
+    strength: float = Field(2.0, gt=0, description="field of the replica-symmetric panel, in units of J R / sqrt(D)")
+    replicas: int = Field(50, ge=4, description="independent replicas")
+    sweeps: int = Field(200, ge=40, description="sweeps of the first stage")
+    max_sweeps: int = Field(20_000, ge=120, description="sweeps at most")
+    seed: int = Field(1, ge=0, description="root seed of couplings, fields and dynamics")
+
+
+_PANELS = ("symmetric, D = 1", "broken, D = 1", "broken, D = 3")
+
+
+def _matrix_part(config: OverlapMatricesConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
+    import glassformer as gf
+
+    panel = part["panel"]
+    dim = 3 if panel.endswith("3") else 1
+    couplings = gf.SherringtonKirkpatrick().sample(n=config.n, seed=config.seed)
+    strength = config.strength if panel.startswith("symmetric") else 0.0
+    fields = gf.gaussian_fields(config.n, dim=dim, seed=config.seed, radius="sqrt_d", strength=strength)
+    model = gf.VectorSpin(couplings, fields, radius="sqrt_d")
+    return _tempered(model, [1.0 / config.temperature], config, config.replicas, config.seed, context).isel(beta=0)
+
+
+def _matrix_combine(config: OverlapMatricesConfig, parts: list[xr.Dataset]) -> xr.Dataset:
+    import xarray as xr
+
+    dataset = xr.concat(
+        parts, dim=xr.DataArray(list(_PANELS), dims="panel", name="panel"), combine_attrs="drop", coords="minimal"
+    )
+    dataset.attrs.update(
+        n=config.n, temperature=config.temperature, averages_over="pairs of replicas and time of one sample"
+    )
+    return dataset
+
+
+OVERLAP_MATRICES = RunSpec(
+    name="honkoop2025/overlap-matrices",
+    summary="Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
+    config=OverlapMatricesConfig,
+    scales={"quick": {"n": 64, "replicas": 20, "max_sweeps": 6200}, "paper": {}},
+    parts=lambda config: [{"panel": panel} for panel in _PANELS],
+    compute=_matrix_part,
+    combine=_matrix_combine,
+    plot="glassformer.plotting.overlaps:overlap_matrices_figure",
+    citations=("honkoop2025", "glassformer"),
+    notes=(
+        "The publication draws the two matrices as a sketch; here they are equilibrated replicas, in the order of a "
+        "hierarchical clustering, up to a global reflection or rotation where there is no field."
+    ),
+)
