@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from glassformer.sweeps._config import FloatOrInfinity as FloatOrInfinity
     from glassformer.sweeps._config import RunConfig as RunConfig
     from glassformer.sweeps._fields import FloatGrid as FloatGrid
+    from glassformer.sweeps._fields import FloatOrInfinityGrid as FloatOrInfinityGrid
     from glassformer.sweeps._load import load as load
     from glassformer.sweeps._registry import find as find
     from glassformer.sweeps._registry import register as register
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "glassformer.sweeps._arrays": ("ArrayInput", "array_input"),
     "glassformer.sweeps._config": ("FloatOrInfinity", "RunConfig"),
-    "glassformer.sweeps._fields": ("FloatGrid",),
+    "glassformer.sweeps._fields": ("FloatGrid", "FloatOrInfinityGrid"),
     "glassformer.sweeps._load": ("load",),
     "glassformer.sweeps._registry": ("find", "register"),
     "glassformer.sweeps._resume": ("inspect_directory", "resume"),
