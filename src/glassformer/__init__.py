@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.dynamics import tempering_ladder as tempering_ladder
+    from glassformer.models import VectorGlass as VectorGlass
     from glassformer.models import VectorSpin as VectorSpin
     from glassformer.models import attention_models as attention_models
     from glassformer.observables import Measure as Measure
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
     from glassformer.sweeps import sweep as sweep
     from glassformer.theory import TAP as TAP
     from glassformer.theory import AdaptiveTAP as AdaptiveTAP
+    from glassformer.theory import AlmeidaThouless as AlmeidaThouless
     from glassformer.theory import Enumeration as Enumeration
+    from glassformer.theory import GabayToulouse as GabayToulouse
     from glassformer.theory import GaussianClosure as GaussianClosure
     from glassformer.theory import GramClosure as GramClosure
     from glassformer.theory import GroundState as GroundState
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from glassformer.theory import NaiveMeanField as NaiveMeanField
     from glassformer.theory import Quench as Quench
     from glassformer.theory import Relaxation as Relaxation
+    from glassformer.theory import ReplicaSymmetric as ReplicaSymmetric
     from glassformer.theory import SaddlePoint as SaddlePoint
     from glassformer.theory import contraction as contraction
     from glassformer.theory import methods as methods
@@ -91,13 +95,15 @@ _PUBLIC = {
         "sample_von_mises_fisher",
         "tempering_ladder",
     ),
-    "glassformer.models": ("VectorSpin", "attention_models"),
+    "glassformer.models": ("VectorGlass", "VectorSpin", "attention_models"),
     "glassformer.observables": ("Measure",),
     "glassformer.sweeps": ("load", "run", "sweep"),
     "glassformer.theory": (
         "TAP",
         "AdaptiveTAP",
+        "AlmeidaThouless",
         "Enumeration",
+        "GabayToulouse",
         "GaussianClosure",
         "GramClosure",
         "GroundState",
@@ -105,6 +111,7 @@ _PUBLIC = {
         "NaiveMeanField",
         "Quench",
         "Relaxation",
+        "ReplicaSymmetric",
         "SaddlePoint",
         "contraction",
         "methods",

@@ -321,6 +321,27 @@ SOURCES: dict[str, Source] = {
             "Transactions of the American Mathematical Society 76, 92",
             1954,
         ),
+        _source(
+            "almeida1978",
+            "de Almeida, J. R. L. and Thouless, D. J.",
+            "Stability of the Sherrington-Kirkpatrick solution of a spin glass model",
+            "Journal of Physics A 11, 983",
+            1978,
+        ),
+        _source(
+            "gabay1981",
+            "Gabay, M. and Toulouse, G.",
+            "Coexistence of spin-glass and ferromagnetic orderings",
+            "Physical Review Letters 47, 201",
+            1981,
+        ),
+        _source(
+            "sharma2010",
+            "Sharma, A. and Young, A. P.",
+            "de Almeida-Thouless line in vector spin glasses",
+            "Physical Review E 81, 061115, arXiv:1003.5599",
+            2010,
+        ),
     )
 }
 

@@ -5,4 +5,5 @@ May import `_core` and `couplings`. To add a model, write a frozen dataclass tha
 """
 
 from glassformer.models._attention import attention_models as attention_models
+from glassformer.models._vector_glass import VectorGlass as VectorGlass
 from glassformer.models._vector_spin import VectorSpin as VectorSpin

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glassformer._core._errors import invalid
+from glassformer.models import VectorGlass
 
 Need = Callable[[Any], str]
 
@@ -22,6 +23,7 @@ class Method:
     cost: str
     validity: str
     need: Need
+    for_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,41 @@ def _symmetric_law(law: Any) -> str:
     )
 
 
+def _one_parameter(glass: Any) -> str:
+    """Say what the replica-symmetric solution of one overlap does not cover."""
+    if not isinstance(glass, VectorGlass):
+        return _NEEDS_GLASS
+    if glass.dim > 1 and glass.law.mean:
+        return f"a mean of the couplings needs dim=1, not {glass.dim}"
+    if glass.dim > 1 and glass.field_law == "uniform" and glass.field:
+        return f"a uniform field singles out one of {glass.dim} components; it needs dim=1 or random fields"
+    return ""
+
+
+def _random_line(glass: Any) -> str:
+    if not isinstance(glass, VectorGlass):
+        return _NEEDS_GLASS
+    if glass.dim > 1 and glass.field_law == "uniform":
+        return "the line of a uniform field for more than one component is that of Gabay and Toulouse"
+    if glass.law.mean and not (glass.dim == 1 and glass.field_law == "uniform"):
+        return "a mean of the couplings needs dim=1 and field_law='uniform'"
+    return _without_field(glass)
+
+
+def _uniform_line(glass: Any) -> str:
+    if not isinstance(glass, VectorGlass):
+        return _NEEDS_GLASS
+    if glass.dim == 1 or glass.field_law != "uniform":
+        return "it needs field_law='uniform' and at least 2 components"
+    return "it needs couplings of mean 0" if glass.law.mean else _without_field(glass)
+
+
+def _without_field(glass: VectorGlass) -> str:
+    return "it solves for the field, so the glass must have field=0" if glass.field else ""
+
+
+_NEEDS_GLASS = "it needs the law of a whole glass, VectorGlass(law, dim=...)"
+
 _FOR_MODELS = (
     Method("ParallelHeatBath", "simulate", "N^2 D per step", "any couplings; the process that the closures describe", _any),
     Method("SequentialHeatBath", "simulate", "N^2 D per sweep", "Boltzmann law if symmetric, else a driven steady state", _any),
@@ -102,6 +139,12 @@ _FOR_LAWS = (
     Method("AdaptiveTAP", "solve", "one equation", "N and D to infinity; exact for symmetric couplings", _symmetric_law),
 )  # fmt: skip
 
+_FOR_GLASSES = (
+    Method("ReplicaSymmetric", "solve", "one equation", "N to infinity at the actual D; exact where its replicon is positive", _one_parameter, True),
+    Method("AlmeidaThouless", "solve", "one or two equations", "N to infinity; where replica symmetry breaks in a random field", _random_line, True),
+    Method("GabayToulouse", "solve", "three equations", "N to infinity; where the transverse components freeze in a uniform field", _uniform_line, True),
+)  # fmt: skip
+
 
 def is_model(thing: Any) -> bool:
     """Whether `thing` is a model (arrays bound to a kind of spin) rather than a law."""
@@ -110,7 +153,7 @@ def is_model(thing: Any) -> bool:
 
 def known(name: str) -> Method | None:
     """Return the row of a method by name, whatever it applies to."""
-    return next((row for row in _FOR_MODELS if row.name == name), None)
+    return next((row for row in (*_FOR_MODELS, *_FOR_GLASSES) if row.name == name), None)
 
 
 def methods(model: Any) -> MethodTable:
@@ -136,6 +179,9 @@ def methods(model: Any) -> MethodTable:
         size = f"{type(model).__name__} with N = {model.n}, D = {model.dim}"
         kind = "symmetric" if model.symmetric else "asymmetric"
         return MethodTable(f"{size}, {kind} couplings", tuple(row for row in _FOR_MODELS if not row.need(model)))
+    if isinstance(model, VectorGlass):
+        rows = tuple(row for row in _FOR_GLASSES if not row.need(model))
+        return MethodTable(f"VectorGlass with D = {model.dim}, {model.field_law} fields, as N goes to infinity", rows)
     if isinstance(model, type) or not (hasattr(model, "sample") or hasattr(model, "law")):
         raise invalid("the thing to solve", model, "a model such as VectorSpin(...) or a law such as Asymmetric()")
     rows = tuple(row for row in _FOR_LAWS if not row.need(model))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from glassformer._core._errors import MethodNotApplicableError, invalid
 from glassformer._core._status import raise_if_failed
 from glassformer.dynamics._motion import one_blas_thread
+from glassformer.models import VectorGlass
 from glassformer.theory._methods import Method, MethodTable, is_model, known, methods
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ def solve(
     Parameters
     ----------
     model : model or law of couplings
-        A model (`VectorSpin`) is solved as it is. A law (`Asymmetric`, `SherringtonKirkpatrick`, or `LargeLimit` with a
-        law of fields) is solved for :math:`N\to\infty`.
+        A model (`VectorSpin`) is solved as it is. A law is solved for :math:`N\to\infty`: `VectorGlass` at its own
+        number of components, `Asymmetric`, `SherringtonKirkpatrick` (or `LargeLimit` with a law of fields) for
+        :math:`D\to\infty` too.
     method : object
         A theory: `NaiveMeanField`, `TAP`, `GramClosure`, `GaussianClosure`, `AdaptiveTAP`, `SaddlePoint`,
-        `Enumeration`. ``gf.methods(model)`` prints those that apply.
+        `Enumeration`; for a `VectorGlass` `ReplicaSymmetric`, `AlmeidaThouless`, `GabayToulouse`. ``gf.methods(model)``
+        prints those that apply.
     start : None, "fields" or array (site, component)
         Where to begin: the paramagnet (mean 0, full variance), :math:`\mathbf m=\varphi(\mathbf x)`, or given means; a
         vector of length R is a definite state.
@@ -77,9 +80,14 @@ def solve(
         for given, value in (("start", start), ("steps", steps)):
             if value is not None:
                 raise invalid(given, value, "left out for a law", "sample the law and solve the sample")
-        from glassformer.theory.asymptotics import solve_ensemble
+        if isinstance(model, VectorGlass):
+            from glassformer.theory.replica import solve_glass
 
-        dataset = solve_ensemble(model, method)
+            dataset = solve_glass(model, method)
+        else:
+            from glassformer.theory.asymptotics import solve_ensemble
+
+            dataset = solve_ensemble(model, method)
     return raise_if_failed(dataset, throw=throw)
 
 
@@ -87,5 +95,10 @@ def _explain(row: Method, model: Any, table: MethodTable) -> str:
     if row.verb == "simulate":
         why = "it moves spins, so use gf.simulate" if is_model(model) else "sample the law and simulate the sample"
     else:
-        why = row.need(model) if is_model(model) else "it needs one sample, as law.sample(n=...) draws it"
-    return f"{row.name} does not solve {table.subject}: {why}; these do: {', '.join(table.solvers)}."
+        why = (
+            row.need(model)
+            if is_model(model) or row.for_glass
+            else "it needs one sample, as law.sample(n=...) draws it"
+        )
+    others = f"; these do: {', '.join(table.solvers)}" if table.solvers else ""
+    return f"{row.name} does not solve {table.subject}: {why}{others}."

@@ -1,0 +1,93 @@
+r"""One spin along a uniform field, with the quadrupolar term that the field brings, while the transverse part is free.
+
+The law of :math:`x=S_L/R=\cos\theta` is
+
+.. math:: p(\theta)\propto\sin^{D-2}\theta\;e^{\kappa\cos\theta-a\cos^2\theta},\qquad a\ge0,
+
+which has one maximum: :math:`\log p` is concave in x for D >= 3 and has one extremum inside at most for D = 2.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from glassformer._core._validation import FloatArray
+from glassformer.theory.replica._site import nodes
+
+_X, _W = np.polynomial.legendre.leggauss(40)
+_DEPTH = 42.0  # what lies this far below the maximum of log p is left out
+_HALVINGS = 60
+
+
+class Longitudinal(NamedTuple):
+    r"""Averages over the random field: :math:`E\langle x\rangle^2`, :math:`E\langle x^2\rangle`,
+    :math:`E[(1-\langle x^2\rangle)^2]/(D-1)^2` and :math:`E\langle x\rangle`."""
+
+    overlap: float
+    square: float
+    transverse: float
+    mean: float
+
+
+def _log_density(theta: FloatArray, kappa: FloatArray, a: float, dim: int) -> FloatArray:
+    cosine = np.cos(theta)
+    bulk = kappa * cosine - a * cosine**2
+    if dim == 2:
+        return bulk
+    with np.errstate(divide="ignore"):
+        return bulk + (dim - 2) * np.log(np.sin(theta))
+
+
+def _mode(kappa: FloatArray, a: float, dim: int) -> FloatArray:
+    """Return the angle of the maximum, in [0, pi/2] since kappa >= 0."""
+    if dim == 2:
+        return np.arccos(np.minimum(kappa / max(2.0 * a, 1e-300), 1.0))
+    low, high = np.zeros_like(kappa), np.full_like(kappa, 0.5 * np.pi)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        cosine, sine = np.cos(middle), np.sin(middle)
+        rising = (dim - 2) * cosine > (kappa - 2.0 * a * cosine) * sine**2
+        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+    return 0.5 * (low + high)
+
+
+def spin_moments(kappa: FloatArray, a: float, dim: int) -> tuple[FloatArray, FloatArray]:
+    r"""Return :math:`\langle x\rangle` and :math:`1-\langle x^2\rangle` for each :math:`\kappa\ge0`.
+
+    >>> mean, rest = spin_moments(np.array([2.0]), 0.0, 3)
+    >>> mean.round(6).tolist(), rest.round(6).tolist()  # A_3(2) and 2 A_3(2) / 2
+    ([0.537315], [0.537315])
+    """
+    peak = _mode(kappa, a, dim)
+    top = _log_density(peak, kappa, a, dim)
+    total, first, rest = np.zeros_like(kappa), np.zeros_like(kappa), np.zeros_like(kappa)
+    for end in (0.0, np.pi):
+        inside, outside = peak, np.full_like(kappa, end)
+        keep = _log_density(outside, kappa, a, dim) > top - _DEPTH
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (inside + outside)
+            near = _log_density(middle, kappa, a, dim) > top - _DEPTH
+            inside, outside = np.where(near, middle, inside), np.where(near, outside, middle)
+        edge = np.where(keep, end, outside)
+        half = 0.5 * (edge - peak)
+        theta = peak[:, None] + half[:, None] * (1.0 + _X)
+        weight = np.exp(_log_density(theta, kappa[:, None], a, dim) - top[:, None]) * (np.abs(half)[:, None] * _W)
+        total += weight.sum(axis=1)
+        first += (weight * np.cos(theta)).sum(axis=1)
+        rest += (weight * np.sin(theta) ** 2).sum(axis=1)
+    return first / total, rest / total
+
+
+def longitudinal(dim: int, mean: float, variance: float, a: float) -> Longitudinal:
+    r"""Return the averages over :math:`\kappa=|\mathrm{mean}+\sqrt{\mathrm{variance}}\,z|`; all but one are even in it."""
+    kappa, weight, sign = nodes(1, mean, variance)
+    along, rest = spin_moments(kappa, a, dim)
+    transverse = rest / (dim - 1)
+    return Longitudinal(
+        float(weight @ along**2),
+        float(weight @ (1.0 - rest)),
+        float(weight @ transverse**2),
+        float(weight @ (along * sign)),
+    )
