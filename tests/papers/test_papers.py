@@ -50,6 +50,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vector-dynamics": ("bal2023/vector-dynamics", {"seed": 1}),
     "response": ("bal2023/response", {}),
     "bessel": ("bal2023/bessel", {}),
+    "fidelity": ("bal2026/fidelity", {"drives": (0.5, 1.0), "betas": (1.0, 2.0), "starts": 2, "seed": 1}),
+    "large-d": ("bal2026/large-d", {"seed": 1}),
 }
 PAPERS = [name for name in NAMES if not name.startswith("vector/")]
 
@@ -315,6 +317,73 @@ def test_the_bessel_ratios_are_those_of_the_scaled_bessel_functions(result):
     assert (ratio.sel(scaling="nu^2").diff("order") > 0).all()
 
 
+# Bal 2026
+
+
+def test_the_gram_closure_stays_on_the_simulation_where_first_order_theory_leaves_it(result):
+    dataset = result("fidelity").sel(dim=64)
+    for name in ("magnetization", "delayed_correlation", "entropy_production"):
+        error = dataset[f"{name}_rms_difference"]
+        spread = dataset[f"{name}_rms_difference_error"]
+        gram = error.sel(solver="gram")
+        # 1/D of the closure, on top of the noise that is left
+        assert (gram < 2 / 64 + 4 * spread.sel(solver="gram")).all(), name
+        cold = {"beta": 2.0, "drive": [0.5, 1.0]}
+        gap = error.sel(solver="nmf", **cold) - gram.sel(**cold)
+        assert (gap > 4 * spread.sel(solver="nmf", **cold)).all(), name
+        assert (dataset[f"{name}_reported"] >= error).all()
+        assert (dataset[f"{name}_reported"] >= dataset[f"{name}_floor"]).all()
+    delayed = dataset["delayed_correlation_rms_difference"].sel(solver="nmf")
+    for drive in (0.5, 1.0):  # the error grows on cooling, whatever the drive
+        assert (np.diff(delayed.sel(drive=drive, beta=[1.0, 2.0])) > 0.1).all()
+
+
+def test_the_closed_form_of_many_components_is_useless_at_three(result):
+    dataset = result("fidelity").sel(dim=3)
+    magnetization = dataset["magnetization_rms_difference"]
+    assert (magnetization.sel(solver="nmf_large_d") > 0.5).all()
+    assert (magnetization.sel(solver="nmf") < 0.15).all()
+
+
+def test_softmax_couplings_are_certified_below_the_threshold_and_have_one_fixed_point(result):
+    dataset = result("fidelity")
+    bound = dataset["contraction_bound"].transpose("dim", "drive", "beta").values
+    expected = dataset["beta"].values / dataset["critical_beta"].values[:, None]
+    assert np.allclose(bound, expected[:, None, :], rtol=1e-12)
+    radius = dataset["jacobian_spectral_radius"].transpose("dim", "drive", "beta").values
+    assert (radius < bound).all()
+    assert int(dataset["multistable_cells"]) == 0
+    assert int(dataset["doubtful_solutions"]) == 0
+
+
+def test_the_noise_is_taken_out_of_an_error(result):
+    """Replicates with a known error beside more noise than error: unbiased, and covered by the standard error."""
+    from glassformer.papers.bal2026 import deviation
+
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(200):
+        truth = rng.normal(size=4000)
+        replicates = truth + 0.5 * rng.normal(size=(5, 4000))
+        found.append(deviation(1.1 * truth, replicates))
+    errors, spreads, floors = np.array(found).T
+    assert errors.mean() == pytest.approx(0.1, abs=0.003)
+    assert spreads.mean() == pytest.approx(errors.std(), rel=0.5)
+    assert floors.mean() == pytest.approx(0.5 / np.sqrt(5), rel=0.02)
+    assert (np.abs(errors - 0.1) < 6 * spreads).all()
+
+
+def test_the_closed_form_misses_two_over_d_and_amos_a_tenth_over_d(result):
+    dataset = result("large-d")
+    for dim in dataset["dim"].values:
+        one = dataset["response_rms_difference_worst"].sel(dim=dim)
+        assert 0.9 * 2 / (dim - 2) < float(one.sel(kind="large_d")) < 2 / (dim - 2)
+        assert float(one.sel(kind="amos")) < 0.095 / dim
+    median = dataset["magnetization_rms_difference_median"]
+    assert (median.sel(kind="large_d") > 5 * median.sel(kind="amos")).all()
+    assert int(dataset["doubtful_solutions"]) == 0
+
+
 # All of them
 
 
@@ -328,6 +397,7 @@ def test_the_bessel_ratios_are_those_of_the_scaled_bessel_functions(result):
         ("honkoop2025/alignment", {"mode": "correct", "betas": [0.3, 3.0, 30.0], "steps": 50, "replicas": 4}),
         ("honkoop2025/kinetic-ratios", {"moves": 5000, "replicas": 2}),
         ("bal2023/vector-dynamics", {"n": 160, "dim": 48, "steps": 2}),
+        ("bal2026/fidelity", {"n": 12, "dims": (3, 8), "drives": (1.0,), "betas": (1.0, 2.0), "steps": 40}),
     ],
 )
 def test_one_and_two_processes_give_the_same_bits(name, settings, tmp_path):

@@ -69,7 +69,8 @@ def _fidelity_part(config: FidelityConfig, part: dict[str, Any], context: RunCon
             steps=config.steps,
             burn_in=config.burn_in,
             replicas=config.chains,
-            seed=stream_key(config.seed, f"replicate/{replicate}") >> 11,
+            # Streams of their own: noise that cells share would look like a trend.
+            seed=stream_key(config.seed, f"fidelity/{dim}/{drive!r}/{beta!r}/{replicate}") >> 11,
             measure=gf.Measure(series=False),
         )
         for name in QUANTITIES:
