@@ -148,13 +148,11 @@ def spin_autocorrelation(spins: npt.ArrayLike, max_lag: int) -> LaggedCorrelatio
     """
     s, lags = _paths(spins, max_lag)
     length = s.shape[1]
-    raw = np.stack(
-        [
-            np.einsum("rtia,rtia->r", s[:, lag:], s[:, : length - lag], optimize=True) / (length - lag)
-            for lag in range(lags + 1)
-        ],
-        axis=1,
-    )
+    raw = np.empty((s.shape[0], lags + 1))
+    for replica, path in enumerate(s):
+        whole = np.ascontiguousarray(path)
+        for lag in range(lags + 1):
+            raw[replica, lag] = np.vdot(whole[lag:], whole[: length - lag]) / (length - lag)
     means = s.mean(axis=1).reshape(s.shape[0], -1)
     total = means.sum(axis=0)
     found = _connected(raw, np.einsum("rx,rx->r", means, means), means @ total)

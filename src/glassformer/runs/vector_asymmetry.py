@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from glassformer._core._errors import InvalidInputError, MethodNotApplicableError
+from glassformer._core._errors import InvalidInputError, MethodNotApplicableError, invalid
 from glassformer._core._status import Status
 from glassformer.runs.vector import THEORIES
 from glassformer.sweeps import Expected, FloatOrInfinityGrid, RunConfig, RunContext, RunSpec
@@ -58,6 +58,13 @@ class AsymmetryConfig(RunConfig):
     burn_in: Annotated[int, Field(ge=0, description="steps before measuring")] = 100
     replicas: Annotated[int, Field(ge=2, description="independent copies")] = 16
     seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
+
+    @field_validator("asymmetries")
+    @classmethod
+    def _from_zero(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if min(value) < 0.0:
+            raise invalid("the smallest of asymmetries", min(value), "at least 0 (k and -k have the same law)")
+        return value
 
     def sample(self, asymmetry: float, sample: int) -> VectorSpin:
         """Draw one sample; the same sample number has the same S, B and fields at every asymmetry."""
@@ -179,6 +186,10 @@ def _combine(config: AsymmetryConfig, parts: list[xr.Dataset]) -> xr.Dataset:
         _mean_over_samples(dataset, f"{name}_difference", values - values.sel(solver="simulation", drop=True))
         for own_name in (name, f"{name}_difference"):
             dataset[own_name].attrs["units"] = _SCALARS.get(name, "")
+    for name in _SCALARS:  # one vector per solver as well: what `run --json` prints
+        for solver in dataset["solver"].values:
+            for end in ("", "_error") if f"{name}_error" in dataset else ("",):
+                dataset[f"{name}_{solver}{end}"] = dataset[f"{name}{end}"].sel(solver=solver, drop=True)
     for name in ("symmetry", "norm_of_symmetric_part", "norm_of_antisymmetric_part"):
         _mean_over_samples(dataset, name, every[name])
     bad = every["solver_status"].isin([status.value for status in Status if not status.good])

@@ -214,8 +214,11 @@ def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) 
         if options.progress is not None:
             options.progress(done, of)
 
-    if total == 1:  # the result itself is the only part
-        return _parts.compute_part(stored, path, 0, parts[0], report)
+    if total == 1:  # nothing to store in between
+        dataset, seconds = _parts.compute_part(stored, path, 0, parts[0], report)
+        if stored.spec.combine is None:
+            return dataset, seconds
+        return _combined(stored, [dataset]), seconds
     todo = [index for index in range(total) if not _parts.has_part(path, index)]
     finished = total - len(todo)
     report(finished, total)
@@ -248,10 +251,15 @@ def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) 
     loaded = [_parts.load_part(path, index) for index in range(total)]
     whole = [entry for entry in loaded if entry is not None]
     assert len(whole) == total, "a part vanished while the lock was held"
+    return _combined(stored, [dataset for dataset, _ in whole]), sum(seconds for _, seconds in whole)
+
+
+def _combined(stored: Stored, parts: list[xr.Dataset]) -> xr.Dataset:
+    """Combine the parts, a single one too: its result has the same variables and dimensions as that of several."""
     assert stored.spec.combine is not None
-    combined = stored.spec.combine(stored.config, [dataset for dataset, _ in whole])
-    _keep_bad_status(combined, [dataset for dataset, _ in whole])
-    return combined, sum(seconds for _, seconds in whole)
+    combined = stored.spec.combine(stored.config, parts)
+    _keep_bad_status(combined, parts)
+    return combined
 
 
 def _keep_bad_status(combined: xr.Dataset, parts: list[xr.Dataset]) -> None:
