@@ -106,9 +106,11 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
     spread = _SPREAD[limit.radius]
     b, scale, strength = 2.0 * spread * float(method.beta), float(law.scale), float(limit.strength)
     production, branches, note = 0.0, 1, ""
+    thermal: dict[str, float] = {}
     found = elliptic_steady_state(b, scale, strength, limit.symmetry) if name == "GramClosure" else None
     if symmetric and name != "NaiveMeanField":
         square = replica_symmetric_square(b, scale, strength)
+        thermal = _thermal(float(method.beta), spread, scale, strength, square)
         note = "The exact replica-symmetric answer: the cavity field contains the reaction of the neighbours."
     elif name == "GramClosure":
         if found is None:
@@ -123,7 +125,7 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
         # first-order Plefka, sigma / (N D) = (beta J V)^2 (1 - eta) with V = R^2 (1 - q) / D
         production = (1.0 - limit.symmetry) * (0.5 * b * scale * (1.0 - square)) ** 2
     norm = math.sqrt(square)
-    variables = {"magnetization_norm": norm, "entropy_production_per_spin_and_component": production}
+    variables = {"magnetization_norm": norm, "entropy_production_per_spin_and_component": production, **thermal}
     if strength > 0.0:
         variables |= _alignments(limit, norm)
     if found is not None:
@@ -142,6 +144,22 @@ def solve_ensemble(ensemble: Any, method: Any) -> xr.Dataset:
         residual=0.0,
         note=note or None,
     )
+
+
+def _thermal(beta: float, spread: float, scale: float, strength: float, square: float) -> dict[str, float]:
+    r"""Return overlap, energy and specific heat; :math:`d\hat q/d\beta` is that of Y = S."""
+    slope = 0.0
+    if square > 0.0:
+        pinning = strength**2 / (square * (strength**2 + scale**2 * square))
+        slope = 2.0 / (beta * (2.0 / (1.0 - square) + pinning))
+    interaction, field = 0.5 * beta * (scale * spread) ** 2, beta * (strength * spread) ** 2
+    energy = -(interaction * (1.0 + square) + field) * (1.0 - square)
+    by_square = 2.0 * interaction * square + field
+    return {
+        "overlap_normalized": square,
+        "energy_per_spin_and_component": energy,
+        "specific_heat_per_spin_and_component": -beta * energy - beta**2 * by_square * slope,
+    }
 
 
 def _alignments(limit: LargeLimit, norm: float) -> dict[str, float]:

@@ -51,7 +51,7 @@ class GabayToulouse:
     >>> import glassformer as gf
     >>> glass = gf.VectorGlass(dim=3, radius="sqrt_d", field_law="uniform")
     >>> round(float(gf.solve(glass, gf.GabayToulouse(0.5)).temperature), 4)
-    0.9381
+    0.9657
     """
 
     field: float

@@ -13,13 +13,14 @@ length k (over :math:`1/\beta R`) is the mean; for D = 1 the ferromagnetic mean 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 
-from glassformer._core._bessel import bessel_ratio, log_normalizer, ratio_values
+from glassformer._core._bessel import bessel_ratio, entropy, log_normalizer, ratio_values
 from glassformer._core._gaussian_averages import _WITHOUT_NOISE, radial_rule
 from glassformer._core._validation import FloatArray
 
@@ -110,12 +111,13 @@ class Site:
         variance = self.variance(overlap)
         return sum(w * square(self.dim, self.drive * magnetization + pull, variance) for w, pull in self.pulls)
 
-    def log_normalizer(self, overlap: float, magnetization: float = 0.0) -> float:
-        r"""Return :math:`E[\ell_D(\kappa)]`."""
+    def _average(
+        self, function: Callable[[FloatArray, int], FloatArray], overlap: float, magnetization: float
+    ) -> float:
         total = 0.0
         for probability, pull in self.pulls:
             kappa, weight, _ = nodes(self.dim, self.drive * magnetization + pull, self.variance(overlap))
-            total += probability * float(weight @ log_normalizer(kappa, self.dim))
+            total += probability * float(weight @ function(kappa, self.dim))
         return total
 
     def replicon(self, found: Moments) -> float:
@@ -132,7 +134,11 @@ class Site:
     def scaled_free_energy(self, overlap: float, magnetization: float, complement: float) -> float:
         r"""Return :math:`\beta f`, relative to independent spins without field."""
         interaction = 0.25 * self.dim * self.tau**2 * complement**2 - 0.5 * self.drive * magnetization**2
-        return -(interaction + self.log_normalizer(overlap, magnetization))
+        return -(interaction + self._average(log_normalizer, overlap, magnetization))
+
+    def entropy(self, overlap: float, magnetization: float, complement: float) -> float:
+        r"""Return :math:`E[\ell_D-\kappa A]-\frac{D\tau^2}4(1-\hat q)^2`: no difference of two large numbers when cold."""
+        return self._average(entropy, overlap, magnetization) - 0.25 * self.dim * self.tau**2 * complement**2
 
     def overlap(self, magnetization: float = 0.0) -> float:
         r"""Solve :math:`\hat q=E[A^2]` at a given magnetisation; the largest root.

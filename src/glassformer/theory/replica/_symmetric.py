@@ -55,7 +55,7 @@ class ReplicaSymmetric:
     >>> import glassformer as gf
     >>> found = gf.solve(gf.VectorGlass(dim=3, radius="sqrt_d", field=1.0), gf.ReplicaSymmetric(2.0))
     >>> round(float(found.overlap), 4), bool(found.replicon > 0)
-    (0.5776, True)
+    (0.695, True)
     """
 
     beta: float
@@ -75,20 +75,19 @@ class ReplicaSymmetric:
         q, mu = order_parameters(site)
         found = site.moments(q, mu)
         residual = max(abs(found.square - q), abs(found.mean - mu) if site.drive else 0.0)
-        if not site.drive:
-            mu = found.mean if glass.field_law == "uniform" else 0.0
         energy = site.scaled_energy(q, mu, found)
         free = site.scaled_free_energy(q, mu, found.complement)
-        heat = _specific_heat(site, q, mu if site.drive else 0.0)
+        heat = _specific_heat(site, q, mu)
         replicon = site.replicon(found)
+        along = site.drive or glass.field_law == "uniform"  # other fields have no common direction
         over = 1.0 / beta if beta > 0 else 0.0  # u and f vanish at infinite temperature
         values = {
             "overlap": (q * (r * r / dim), "length^2"),
             "overlap_normalized": (q, "1"),
-            "magnetization": (r * mu, "length"),
+            "magnetization": (r * (found.mean if along else 0.0), "length"),
             "energy": (over * energy, "energy per spin"),
             "free_energy": (over * free, "energy per spin, relative to independent spins"),
-            "entropy": (energy - free, "nats per spin, relative to independent spins"),
+            "entropy": (site.entropy(q, mu, found.complement), "nats per spin, relative to independent spins"),
             "specific_heat": (heat, "nats per spin"),
             "replicon": (replicon, "1"),
             "critical_temperature": (glass.critical_temperature, "energy"),
@@ -97,7 +96,7 @@ class ReplicaSymmetric:
         stable = replicon >= _STABLE
         note = "" if stable else "Replica symmetry is broken here (the replicon is negative): this is an approximation."
         return attach_evidence(
-            xr.Dataset({name: ((), value, {"units": unit}) for name, (value, unit) in values.items()}),
+            xr.Dataset({name: ((), value + 0.0, {"units": unit}) for name, (value, unit) in values.items()}),
             status=Status.NOT_CONVERGED if residual > 1e-9 else Status.CONVERGED if stable else Status.OUT_OF_RANGE,
             method="ReplicaSymmetric",
             wall_time=time.perf_counter() - clock,
