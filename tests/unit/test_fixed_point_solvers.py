@@ -123,3 +123,18 @@ def test_what_a_solver_cannot_do_is_refused():
             gf.solve(model, gf.NaiveMeanField(1.0, solver=solver), steps=3)
     with pytest.raises(InvalidInputError, match="start"):
         gf.solve(model_of(6, 3, "bal"), gf.NaiveMeanField(1.0, solver="forward"), start="fields")
+
+
+def test_anderson_ends_where_relaxation_does_and_says_so_if_not():
+    """Above the threshold acceleration alone is drawn to states that relaxation leaves."""
+    model = gf.VectorSpin(
+        gf.SoftmaxGaussian().sample(n=32, seed=1), gf.sphere_fields(32, dim=16, seed=1, strength=0.5 / 4)
+    )
+    theories = [gf.NaiveMeanField(4.0, solver=solver) for solver in ("picard", "anderson")]
+    slow, quick = (gf.solve(model, theory, start="fields") for theory in theories)
+    assert np.allclose(slow["magnetization"], quick["magnetization"], atol=1e-8)
+    assert quick.attrs["iterations"] < 0.5 * slow.attrs["iterations"]
+    assert "leaves" not in quick.attrs.get("note", "")
+    nothing = gf.solve(gf.VectorSpin(model.couplings, dim=16), gf.NaiveMeanField(4.0, solver="anderson"))
+    assert not nothing["magnetization"].any()  # nothing breaks the symmetry of this start
+    assert "Relaxation leaves this fixed point (local radius 1.75 > 1)" in nothing.attrs["note"]

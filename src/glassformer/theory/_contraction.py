@@ -21,13 +21,13 @@ from glassformer.theory._causality import causal_order
 from glassformer.theory._spectra import Leading, leading_eigenvalue
 from glassformer.theory.closures import NaiveMeanField
 from glassformer.theory.closures._common import (
-    SiteLaw,
     Start,
     directions_of,
     law_in_fields,
     require_vector_spin,
     starting_means,
 )
+from glassformer.theory.closures._stability import MARGINAL, jacobian_eigenvalue, largest_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from glassformer.theory._fixed_point import FixedPoint
 
 _RELAXED = 100  # steps that bring a start into the basin that relaxation leads to, before acceleration
-_MARGINAL = 1.0 + 1e-6  # local radius up to which a fixed point is not left
 _SAME = 1e-4  # fixed points whose invariants differ by less, in units of R, are one
 
 
@@ -125,10 +124,10 @@ def contraction(
         law = law_in_fields(respond, model.fields + model.couplings @ found.state[0], beta, model.r)
         bounds = _Bounds.of(model, respond, beta, order is not None)
         alone = _eigenvalue_of(model.couplings, order is not None)
-        local = _jacobian_eigenvalue(model, beta, law, order is not None)
+        local = jacobian_eigenvalue(model, beta, law, without_loops=order is not None)
         points, unconverged = _branches(model, method, starts, seed)
         settled = found.status is Status.CONVERGED
-        if settled and (local.radius <= _MARGINAL or not points):  # what relaxation leaves is not where starts end
+        if settled and (local.radius <= MARGINAL or not points):  # what relaxation leaves is not where starts end
             _add_point(points, model, found.state[0])
     verdict = _verdict(bounds, local, len(points), starts - unconverged, settled)
     strength = float(respond.ratio_over_kappa(0.0)) * model.r**2
@@ -203,27 +202,8 @@ class _Bounds(NamedTuple):
 
 def _eigenvalue_of(couplings: FloatArray, without_loops: bool) -> Leading:
     if without_loops:  # triangular in some order
-        return _largest(np.diag(couplings))
+        return largest_of(np.diag(couplings))
     return leading_eigenvalue(lambda vector: couplings @ vector, len(couplings))
-
-
-def _largest(values: FloatArray) -> Leading:
-    return Leading(complex(values[np.argmax(np.abs(values))]), True)
-
-
-def _jacobian_eigenvalue(model: VectorSpin, beta: float, law: SiteLaw, without_loops: bool) -> Leading:
-    if without_loops:
-        stiffness = np.maximum(law.parallel, law.perp) if model.dim > 1 else law.parallel
-        return _largest(beta * stiffness * np.diag(model.couplings))
-    perp = law.perp if model.dim > 1 else law.parallel
-    extra = (law.parallel - perp)[:, None] * law.direction
-
-    def apply(vector: FloatArray) -> FloatArray:
-        change = model.couplings @ vector.reshape(model.n, model.dim)
-        along = np.einsum("ia,ia->i", law.direction, change)
-        return np.asarray(beta * (perp[:, None] * change + along[:, None] * extra)).reshape(-1)
-
-    return leading_eigenvalue(apply, model.n * model.dim)
 
 
 def _settle(model: VectorSpin, method: NaiveMeanField, means: FloatArray, *, relax: bool) -> FixedPoint:
@@ -286,7 +266,7 @@ def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int, settl
     told = f"Not certified (rho = {bounds.whole:.3g})"
     if not settled:
         return f"{told}, and neither relaxation nor acceleration found a fixed point."
-    if local.radius > _MARGINAL:
+    if local.radius > MARGINAL:
         told += f"; relaxation leaves the fixed point that was found (local radius {local.radius:.3g} > 1)"
     elif local.radius > 1.0 - 1e-6:
         told += "; the fixed point that was found is marginal (local radius 1), as where a direction is free"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from glassformer.models import VectorSpin
 from glassformer.theory._fixed_point import FixedPoint, State, anderson, picard
 from glassformer.theory.closures._common import (
     Recorder,
+    SiteLaw,
     Start,
     check_parameters,
     first_order_delayed,
@@ -30,10 +31,12 @@ from glassformer.theory.closures._common import (
     symmetry_note,
 )
 from glassformer.theory.closures._forward import forward_substitution
+from glassformer.theory.closures._stability import MARGINAL, jacobian_eigenvalue
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_RELAXED = 32  # steps of relaxation before acceleration, lest it go to a fixed point that relaxation avoids
 SOLVERS = ("picard", "anderson", "forward")
 
 
@@ -59,8 +62,8 @@ class NaiveMeanField:
     max_iterations : int
     solver : {"picard", "anderson", "forward"}
         How to find the fixed point. ``"picard"`` repeats the step, with damping where that helps: a relaxation path, and the
-        only solver of transients. ``"anderson"`` extrapolates from the last steps: faster where relaxation is slow, and no
-        path; it may end at a fixed point that relaxation leaves. ``"forward"`` goes once over the sites: exact, for couplings
+        only solver of transients. ``"anderson"`` extrapolates from the last steps, after 32 of relaxation: faster where that
+        is slow, and no path; should it end at a fixed point that relaxation leaves, a note says so. ``"forward"`` goes once over the sites: exact, for couplings
         without loops only (strictly causal masks; causal ones, whose diagonal costs a scalar equation a site).
 
     Raises
@@ -118,10 +121,19 @@ class NaiveMeanField:
             correlation=np.diag(model.dim * free_variance(model, means)),
             delayed=first_order_delayed(self.beta, model.couplings, law, law),
             wall_time=time.perf_counter() - clock,
-            note=(symmetry_note(model, means),),
+            note=(symmetry_note(model, means), self._stability_note(model, law)),
             cite=("anderson1965",) if self.solver == "anderson" else (),
             solver=self.solver,
         )
+
+    def _stability_note(self, model: VectorSpin, law: SiteLaw) -> str:
+        """Return a warning when acceleration has found what relaxation would have left."""
+        if self.solver != "anderson":
+            return ""
+        radius = jacobian_eigenvalue(model, self.beta, law, without_loops=False).radius
+        if not radius > MARGINAL:
+            return ""
+        return f"Relaxation leaves this fixed point (local radius {radius:.3g} > 1); solver='picard' follows it."
 
     def fixed_point(self, model: VectorSpin, means: FloatArray) -> FixedPoint:
         """Return the fixed point that `solver` finds from the means `means` (site, component)."""
@@ -139,16 +151,20 @@ class NaiveMeanField:
             residual = distance(step(state), state)
             status = Status.CONVERGED if residual <= self.tolerance else Status.NOT_CONVERGED
             return FixedPoint(state, status, residual, 1, note="Exact: every site acts on later ones only.")
-        limits: dict[str, Any] = {"tolerance": self.tolerance, "max_iterations": self.max_iterations}
-        if self.solver == "picard":
-            return picard(step, (means,), distance=distance, **limits)
-        return anderson(
+        relaxed = self.max_iterations if self.solver == "picard" else min(_RELAXED, self.max_iterations)
+        found = picard(step, (means,), distance=distance, tolerance=self.tolerance, max_iterations=relaxed)
+        left = self.max_iterations - found.iterations
+        if self.solver == "picard" or left == 0 or found.status is not Status.NOT_CONVERGED:
+            return found
+        quick = anderson(
             lambda now: step((now,))[0],
-            means,
+            found.state[0],
             distance=distance,
+            tolerance=self.tolerance,
+            max_iterations=left,
             keep_inside=lambda now: inside_sphere(now, model.r),
-            **limits,
         )
+        return replace(quick, iterations=found.iterations + quick.iterations)
 
     def _transient(self, model: VectorSpin, means: np.ndarray, steps: int, clock: float) -> xr.Dataset:
         respond = make_response(self.response, model.dim)
