@@ -13,6 +13,7 @@ import glassformer as gf
 from glassformer._core._random import uniforms
 from glassformer._core._responses import kl_divergence
 from glassformer._core._responses import response as make_response
+from glassformer.observables import path_entropy_production
 from glassformer.theory.driven._chain import KINDS, DrivenCycle, fluctuation_theorem, state_numbers
 
 CLOSURES = (gf.NaiveMeanField, gf.TAP, gf.GramClosure, gf.GaussianClosure)
@@ -357,3 +358,25 @@ def test_what_cannot_be_quenched_is_refused_in_one_sentence() -> None:
 def _cold() -> tuple[gf.VectorSpin, gf.Quench]:
     model = gf.VectorSpin(np.zeros((4, 4)), np.full((4, 1), 9.0), radius="unit")
     return model, gf.Quench(gf.Enumeration(100.0), -model.fields)
+
+
+def test_the_heat_of_a_quench_is_that_of_simulated_paths() -> None:
+    model, drive = vectors(8, 6)
+    beta, steps, replicas = 1.2, 3, 1200
+    few = gf.Measure(correlations=False, series=False, snapshots=steps)
+    before = gf.simulate(
+        model, gf.ParallelHeatBath(beta), steps=steps, burn_in=40, replicas=replicas, seed=1, measure=few
+    )
+    after = gf.VectorSpin(model.couplings, drive, radius=model.r)
+    start = before["spins"].values
+    sim = gf.simulate(
+        after, gf.ParallelHeatBath(beta), steps=steps, replicas=replicas, seed=2, start=start, measure=few
+    )  # fmt: skip
+    path = np.concatenate([start[None], sim["snapshots"].values])
+    heat = path_entropy_production(after, beta, path[:-1], path[1:])
+    error = heat.std(axis=1, ddof=1) / np.sqrt(replicas)
+    found = gf.solve(model, gf.Quench(gf.GaussianClosure(beta), drive), steps=steps)
+    values = found["environment_entropy_production"].values
+    assert (np.abs(values - heat.mean(axis=1)) < 4 * error + 0.03 * values).all()
+    wrong = values - 2 * found["nonadiabatic_entropy_production"].values  # injected bug: the sign of the mismatch
+    assert abs(wrong[0] - heat[0].mean()) > 4 * error[0] + 0.2 * values[0]
