@@ -50,8 +50,28 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vector-dynamics": ("bal2023/vector-dynamics", {"seed": 1}),
     "response": ("bal2023/response", {}),
     "bessel": ("bal2023/bessel", {}),
+    "binary": ("bal2023/binary", {"samples": 8, "starts": 16, "steps": 64, "seed": 1}),
+    "observables-legacy": (
+        "honkoop2025/observables",
+        {"mode": "legacy", "betas": [0.1, 10.0, 1000.0], "moves": 1_000_000, "equilibration": 200_000, "seed": 1},
+    ),
+    "observables-correct": (
+        "honkoop2025/observables",
+        {"mode": "correct", "betas": [0.1, 1.0, 10.0, 1000.0], "steps": 500, "burn_in": 100, "seed": 1},
+    ),
     "fidelity": ("bal2026/fidelity", {"drives": (0.5, 1.0), "betas": (1.0, 2.0), "starts": 2, "seed": 1}),
     "large-d": ("bal2026/large-d", {"seed": 1}),
+    "phase-diagram": ("honkoop2025/phase-diagram", {"strengths": [2.5, 0.0], "sweeps": 40, "seed": 1}),
+    "phase-diagram-legacy": (
+        "honkoop2025/phase-diagram",
+        {"mode": "legacy", "strengths": [2.5, 0.0], "betas": [1000.0, 1.0], "seed": 1},
+    ),
+    "phase-diagram-few-components": (
+        "honkoop2025/phase-diagram",
+        {"mode": "few-components", "dims": (1, 3), "strengths": [0.0], "betas": [3.0, 0.8], "replicas": 8, "seed": 1}
+        | {"sweeps": 200, "max_sweeps": 6200},
+    ),
+    "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
 }
 PAPERS = [name for name in NAMES if not name.startswith("vector/")]
 
@@ -108,6 +128,24 @@ def test_the_cases_cover_every_paper_run_and_every_expected_number():
         stubs = [xr.Dataset(attrs={**found, "scale": "quick"}) for found in attributes]
         for entry in spec.expected:
             assert entry.scale == "paper" or any(entry.applies(stub) for stub in stubs), entry.label
+
+
+def test_every_cell_of_the_phase_diagram_is_one_state(result):
+    found = result("phase-diagram")
+    assert set(found.verdict.sel(strength=2.5).values.tolist()) == {"replica symmetric"}
+    cold = found.verdict.sel(strength=0.0).where(found.beta >= 2.5, drop=True)
+    assert set(cold.values.tolist()) == {"global rotation only"}
+    # T_c = sqrt(2) R^2 / D = 0.663: the line ends between beta = 1.67 and 1.25
+    assert (found.almeida_thouless_strength.sel(beta=[1.25, 1.0]) == 0).all()
+    assert 0 < float(found.almeida_thouless_strength.sel(beta=1.67)) < 0.05
+
+
+def test_breaking_is_real_for_ising_spins_and_the_overlaps_say_so(result):
+    found = result("phase-diagram-few-components").isel(sample=0, strength=0)
+    assert found.verdict.sel(dim=1).values.tolist() == ["broken", "replica symmetric"]
+    assert found.verdict.sel(dim=3, beta=0.8) == "replica symmetric"
+    matrices = result("overlap-matrices")
+    assert matrices.verdict.sel(panel="broken, D = 1") == "broken"
 
 
 def test_an_expected_number_applies_only_to_the_settings_it_is_published_for(result):
@@ -408,6 +446,57 @@ def test_one_and_two_processes_give_the_same_bits(name, settings, tmp_path):
     for variable in one.variables:
         assert one[variable].equals(two[variable]), variable
     assert (tmp_path / "1" / "result.nc").read_bytes() == (tmp_path / "2" / "result.nc").read_bytes()
+
+
+def test_naive_mean_field_orders_too_early_and_tap_follows_the_kinetic_ising_model(result):
+    dataset = result("binary")
+    sizes = dataset["size_mean"]
+    near = sizes.sel(beta=1.11084, method="nearest")
+    assert float(near.sel(solver="nmf")) > float(near.sel(solver="tap")) > float(near.sel(solver="simulation"))
+    cold = sizes.isel(beta=-1)
+    assert np.ptp(cold.values) < 0.01
+    final = dataset["relaxation_final"].sel(phase="critical")
+    error = dataset["relaxation_final_error"].sel(phase="critical", curve="simulation")
+    closure = float(final.sel(curve="gaussian") - final.sel(curve="simulation"))
+    naive = float(final.sel(curve="nmf") - final.sel(curve="simulation"))
+    assert abs(closure) < 6 * float(error) + 0.01  # the field of a site is Gaussian up to 1/N
+    assert naive > 3 * abs(closure)
+    ends = dataset["start_final"].sel(phase="ordered")
+    assert (np.abs(ends) > 0.6).all()
+    limit = dataset["size_limit"]
+    assert float(limit.sel(solver="nmf").sel(beta_ratio=1.0, method="nearest")) > 0.1
+    assert float(limit.sel(solver="tap").sel(beta_ratio=1.0, method="nearest")) == 0.0
+    assert np.abs(limit.sel(solver="tap") - limit.sel(solver="simulation")).max() < 0.02
+
+
+def test_the_published_specific_heat_is_a_property_of_the_run_and_the_real_one_has_no_peak(result):
+    legacy, correct = result("observables-legacy"), result("observables-correct")
+    for beta in (0.1, 10.0):  # far from the variance of its own law, and growing with the run
+        ratio = legacy["alignment_variance_equilibrium"].sel(beta=beta) / legacy["alignment_variance"].sel(beta=beta)
+        assert float(ratio) > 4
+    assert float(legacy["rise_to_ten"]) > 0.3
+    assert float(legacy["rise_to_ten_equilibrium"]) < -0.3
+    heat, error = correct["specific_heat_reweighted"].values, correct["specific_heat_reweighted_error"].values
+    assert (np.diff(heat) > -6 * np.hypot(error[1:], error[:-1])).all()
+    # at finite D below the saddle point by half a degree of freedom when cold
+    gap = float((correct["specific_heat_large_d"] - correct["specific_heat_derivative"]).sel(beta=1000.0))
+    assert gap == pytest.approx(0.5, abs=6 * float(correct["specific_heat_derivative_error"].sel(beta=1000.0)))
+    assert (correct["autocorrelation_time"] < 1.0).all()
+
+
+def test_the_observables_without_a_field_exist_for_the_energy_only(tmp_path):
+    with pytest.raises(gf.InvalidInputError, match="strength"):
+        gf.run("honkoop2025/observables", mode="legacy", strength=0.0, directory=tmp_path / "a")
+    found = gf.run(
+        "honkoop2025/observables", strength=0.0, n=24, dim=8, betas=[0.5, 4.0], steps=300, directory=tmp_path / "b"
+    )
+    assert np.isfinite(found["specific_heat"]).all()
+    # hot, without a field: C = beta^2 R^4 / (N D) sum_{i<j} J_ij^2, next order beta^4
+    couplings = gf.Asymmetric(self_coupling=True).sample(n=24, seed=1)
+    pairs = np.triu(0.5 * (couplings + couplings.T), 1)
+    hot = 0.5**2 * 3.0**2 / 8 / 24 * np.sum(pairs**2)
+    value, error = (float(found[name].sel(beta=0.5)) for name in ("specific_heat", "specific_heat_error"))
+    assert value == pytest.approx(hot, abs=5 * error + 0.1 * hot)
 
 
 @pytest.mark.deep

@@ -86,6 +86,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.honkoop2025_overlaps:OVERLAP_MATRICES",
         "Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
     ),
+    "honkoop2025/observables": Entry(
+        "glassformer.papers.honkoop2025_observables:OBSERVABLES",
+        "Text of B.3: specific heat and autocorrelation time against inverse temperature (legacy or correct)",
+    ),
     "bal2023/vector-dynamics": Entry(
         "glassformer.papers.bal2023:VECTOR_DYNAMICS",
         "Figures 2-5: naive mean field, TAP (corrected and as published) and Gram closure relaxing from one state",
