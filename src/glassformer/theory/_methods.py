@@ -100,7 +100,7 @@ def _random_line(glass: Any) -> str:
         return "the line of a uniform field for more than one component is that of Gabay and Toulouse"
     if glass.law.mean and not (glass.dim == 1 and glass.field_law == "uniform"):
         return "a mean of the couplings needs dim=1 and field_law='uniform'"
-    return _without_field(glass)
+    return ""
 
 
 def _uniform_line(glass: Any) -> str:
@@ -108,11 +108,9 @@ def _uniform_line(glass: Any) -> str:
         return _NEEDS_GLASS
     if glass.dim == 1 or glass.field_law != "uniform":
         return "it needs field_law='uniform' and at least 2 components"
-    return "it needs couplings of mean 0" if glass.law.mean else _without_field(glass)
-
-
-def _without_field(glass: VectorGlass) -> str:
-    return "it solves for the field, so the glass must have field=0" if glass.field else ""
+    if glass.law.mean:
+        return "it needs couplings of mean 0"
+    return "the field is its own argument, so the glass must have field=0" if glass.field else ""
 
 
 _NEEDS_GLASS = "it needs the law of a whole glass, VectorGlass(law, dim=...)"
