@@ -68,7 +68,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "phase-diagram-few-components": (
         "honkoop2025/phase-diagram",
-        {"mode": "few-components", "dims": (1, 3), "strengths": [0.0], "betas": [3.0, 0.8], "replicas": 8, "seed": 1}
+        {"mode": "few-components", "dims": (1, 3), "strengths": [0.0], "betas": [3.0, 0.8], "replicas": 8, "seed": 2}
         | {"sweeps": 200, "max_sweeps": 6200},
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),

@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from glassformer._core._errors import invalid
-from glassformer.sweeps import FloatGrid, RunConfig, RunContext, RunSpec
+from glassformer.sweeps import Expected, FloatGrid, RunConfig, RunContext, RunSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from glassformer.models import VectorSpin
+    from glassformer.models import VectorGlass, VectorSpin
 
 _RECORD_SWEEPS = 1000  # between two records of the published stopping rule
 _RECORDS = 40
@@ -34,8 +34,9 @@ class PhaseDiagramConfig(RunConfig):
         "correct",
         description="equilibrium of the thesis' system; its own sampler; or D = 1, 2, 3, where breaking is real",
     )
-    n: int | None = Field(None, ge=2, description="number of spins (64; for few-components 128)")
+    n: int = Field(64, ge=2, description="correct, legacy: number of spins")
     dim: int = Field(32, ge=3, description="correct, legacy: components per spin")
+    panel_n: int = Field(128, ge=2, description="few-components: number of spins")
     dims: tuple[int, ...] = Field((1, 2, 3), min_length=1, description="few-components: components per spin")
     strengths: FloatGrid | None = Field(
         None, description="|x| in units of R (2.5 to 0); for few-components in units of J R / sqrt(D) (1 to 0)"
@@ -52,8 +53,8 @@ class PhaseDiagramConfig(RunConfig):
 
     @property
     def size(self) -> int:
-        """N, by default that of the mode."""
-        return self.n or (128 if self.mode == "few-components" else 64)
+        """N of the mode."""
+        return self.panel_n if self.mode == "few-components" else self.n
 
     @property
     def copies(self) -> int:
@@ -79,6 +80,16 @@ class PhaseDiagramConfig(RunConfig):
             couplings = couplings + couplings.T
         return gf.VectorSpin(couplings, gf.sphere_fields(self.size, dim=self.dim, seed=self.seed, strength=strength))
 
+    def glass(self, dim: int, strength: float) -> VectorGlass:
+        """Return the law: that of the thesis (correct), or one with :math:`R^2=D` and :math:`T_c=J=1` for every D."""
+        import glassformer as gf
+
+        if self.mode == "few-components":
+            return gf.VectorGlass(dim=dim, radius="sqrt_d", field=strength)
+        both = gf.SherringtonKirkpatrick(scale=2.0**0.5)  # J + J^T has twice the variance
+        free = gf.VectorGlass(both, dim=dim, field_law="sphere")
+        return gf.VectorGlass(both, dim=dim, field_law="sphere", field=strength * free.r / dim**0.5)
+
 
 def _parts(config: PhaseDiagramConfig) -> list[dict[str, Any]]:
     strengths, betas = config.grid
@@ -102,23 +113,12 @@ def _part(config: PhaseDiagramConfig, part: dict[str, Any], context: RunContext)
         model = config.build(float(part["strength"]), symmetric=True)
         seed = config.seed
     else:
-        model, seed = _few_components(config, **part)
+        seed = config.seed + 1000 * int(part["sample"])
+        model = config.glass(int(part["dim"]), float(part["strength"])).sample(n=config.size, seed=seed)
     return _tempered(model, betas, config, config.copies, seed, context)
 
 
-def _few_components(config: PhaseDiagramConfig, *, dim: int, strength: float, sample: int) -> tuple[VectorSpin, int]:
-    """Return one sample with R^2 = D and J = 1, so that T_c = 1 for every D."""
-    import glassformer as gf
-
-    seed = config.seed + 1000 * sample
-    couplings = gf.SherringtonKirkpatrick().sample(n=config.size, seed=seed)
-    fields = gf.gaussian_fields(config.size, dim=dim, seed=seed, radius="sqrt_d", strength=strength)
-    return gf.VectorSpin(couplings, fields, radius="sqrt_d"), seed
-
-
-def _tempered(
-    model: VectorSpin, betas: Any, config: Any, replicas: int, seed: int, context: RunContext
-) -> xr.Dataset:
+def _tempered(model: VectorSpin, betas: Any, config: Any, replicas: int, seed: int, context: RunContext) -> xr.Dataset:
     import glassformer as gf
 
     found = gf.compare_replicas(
@@ -193,8 +193,10 @@ def _combine(config: PhaseDiagramConfig, parts: list[xr.Dataset]) -> xr.Dataset:
     if config.mode != "legacy":
         for kind in ("broken", "replica symmetric", "global rotation only", "undecided", "not equilibrated"):
             dataset[f"cells_{kind.replace(' ', '_')}"] = (dataset["verdict"] == kind).sum().astype(float)
-        _add_line(dataset, config)
-    dataset.attrs.update(mode=config.mode, n=config.size, dim=config.dim, averages_over="pairs of replicas and time")
+        _add_theory(dataset, config)
+    dataset.attrs.update(
+        mode=config.mode, n=config.n, dim=config.dim, panel_n=config.panel_n, averages_over="pairs of replicas and time"
+    )
     return dataset
 
 
@@ -202,6 +204,8 @@ def _over_samples(dataset: xr.Dataset) -> xr.Dataset:
     """Add what only several samples can tell: the fraction that is broken, and the identity of equilibrium."""
     from glassformer.observables import equilibrium_identity
 
+    for name in ("overlap_aligned_spread", "spin_glass_susceptibility"):
+        dataset[f"{name}_mean"] = dataset[name].mean("sample")
     dataset["broken_fraction"] = (dataset["verdict"] == "broken").mean("sample")
     dataset["overlap_sample_spread"] = dataset["overlap_aligned_mean"].std("sample")
     if dataset.sizes["sample"] > 1:
@@ -218,28 +222,60 @@ def _over_samples(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _add_line(dataset: xr.Dataset, config: PhaseDiagramConfig) -> None:
-    """Add the strength of the field on the de Almeida-Thouless line of infinite size, in the units of the figure."""
+def _add_theory(dataset: xr.Dataset, config: PhaseDiagramConfig) -> None:
+    """Add what infinite size predicts in the units of the figure: the de Almeida-Thouless line and the overlap."""
+    import xarray as xr
+
     import glassformer as gf
 
+    betas, strengths = dataset["beta"].values, dataset["strength"].values
     few = config.mode == "few-components"
-    dims = list(dict.fromkeys(config.dims)) if few else [config.dim]
-    lines = []
-    for dim in dims:
-        radius = "sqrt_d" if few else "bal"
-        law = gf.SherringtonKirkpatrick(scale=1.0 if few else 2.0**0.5)
-        glass = gf.VectorGlass(law, dim=dim, radius=radius, field_law="gaussian" if few else "sphere")
-        unit = 1.0 if few else (1 / 2 - 1 / dim) ** 0.5  # R / sqrt(D)
-        critical = 1.0 if few else 2.0**0.5 * (1 / 2 - 1 / dim)
-        line = []
-        for beta in dataset["beta"].values:
-            below = 1.0 / beta < critical
-            line.append(float(gf.solve(glass, gf.AlmeidaThouless(1.0 / beta))["field"]) / unit if below else 0.0)
-        lines.append(line)
-    if few:
-        dataset["almeida_thouless_strength"] = (("dim", "beta"), np.array(lines))
-    else:
-        dataset["almeida_thouless_strength"] = (("beta",), np.array(lines[0]))
+    lines, overlaps = [], []
+    for dim in dict.fromkeys(config.dims) if few else [config.dim]:
+        glasses = [config.glass(dim, float(strength)) for strength in strengths]
+        glass, share = config.glass(dim, 0.0), glasses[0].r / dim**0.5
+        lines.append(
+            [
+                float(gf.solve(glass, gf.AlmeidaThouless(1.0 / beta))["field"]) / share
+                if 1.0 / beta < glass.critical_temperature
+                else 0.0
+                for beta in betas
+            ]
+        )
+        overlaps.append(
+            [
+                [float(gf.solve(own, gf.ReplicaSymmetric(beta))["overlap_normalized"]) for beta in betas]
+                for own in glasses
+            ]
+        )
+    line = xr.DataArray(np.array(lines), dims=("dim", "beta"))
+    limit = xr.DataArray(np.array(overlaps), dims=("dim", "strength", "beta"))
+    dataset["almeida_thouless_strength"] = line if few else line.isel(dim=0)
+    dataset["overlap_replica_symmetric"] = limit if few else limit.isel(dim=0)
+    if not few:
+        gap = abs(dataset["overlap_mean"] - dataset["overlap_replica_symmetric"])
+        dataset["replica_symmetric_gap"] = gap.where(dataset["strength"] >= 1.5).max()
+
+
+_CORRECT = {"mode": "correct", "n": 64, "dim": 32}
+_LEGACY = {"mode": "legacy", "n": 64, "dim": 32}
+_FEW = {"mode": "few-components", "panel_n": 128}
+
+
+def _expect(variable: str, value: float, tolerance: float, *, strength: float, beta: float) -> Expected:
+    return Expected(variable, value, tolerance, "one state", None, {"strength": strength, "beta": beta}, _CORRECT)
+
+
+def _expect_few(variable: str, value: float, tolerance: float, *, beta: float) -> Expected:
+    return Expected(
+        variable,
+        value,
+        tolerance,
+        "Sherrington-Kirkpatrick model",
+        None,
+        {"dim": 1, "strength": 0.0, "beta": beta},
+        _FEW,
+    )
 
 
 PHASE_DIAGRAM = RunSpec(
@@ -247,7 +283,13 @@ PHASE_DIAGRAM = RunSpec(
     summary="Fig. 4.2: overlap matrices over field and temperature (correct, legacy, or D = 1, 2, 3)",
     config=PhaseDiagramConfig,
     scales={
-        "quick": {"moves": 128_000, "sweeps": 60, "max_sweeps": 1000, "replicas": 4},
+        "quick": {
+            "strengths": (2.5, 0.5, 0.0),
+            "moves": 512_000,
+            "sweeps": 60,
+            "max_sweeps": 1000,
+            "replicas": 4,
+        },
         "paper": {"samples": 4},
     },
     parts=_parts,
@@ -255,6 +297,27 @@ PHASE_DIAGRAM = RunSpec(
     combine=_combine,
     plot="glassformer.plotting.overlaps:phase_diagram_figure",
     citations=("honkoop2025", "glassformer"),
+    expected=(
+        # one state in a field, and one state up to rotations without: exact at zero temperature
+        _expect("overlap_mean", 1.0, 0.003, strength=2.5, beta=1000.0),
+        _expect("overlap_invariant_mean", 1.0, 0.003, strength=2.5, beta=1000.0),
+        _expect("overlap_invariant_mean", 1.0, 0.003, strength=0.0, beta=1000.0),
+        # raw overlaps of turned replicas have a standard deviation of 1 / sqrt(rank * D) = 0.1
+        _expect("overlap_mean", 0.0, 0.12, strength=0.0, beta=1000.0),
+        Expected("cells_broken", 0.0, 0.0, "one state for many components", when=_CORRECT),
+        # at |x| >= 1.5 R, where 64 spins are as good as infinitely many
+        Expected("replica_symmetric_gap", 0.0, 0.03, "replica-symmetric solution", when=_CORRECT),
+        Expected("overlap_mean", 1.0, 0.03, "Fig. 4.2", select={"strength": 2.5, "beta": 1000.0}, when=_LEGACY),
+        Expected("overlap_mean", 0.0, 0.25, "Fig. 4.2", "paper", {"strength": 0.0, "beta": 1.0}, _LEGACY),
+        _expect_few("overlap_aligned_spread_mean", 0.27, 0.12, beta=3.0),
+        _expect_few("spin_glass_susceptibility_mean", 1 / (1 - 0.8**2), 1.3, beta=0.8),
+    ),
+    notes=(
+        "The published matrices come from a sampler of another law, five chains from one common start, and raw overlaps. "
+        "In equilibrium every cell with a field is replica symmetric, and without a field replicas are one state up to a "
+        "global rotation: what looks like breaking in the raw overlaps is rotational freedom. The line drawn in the "
+        "publication is that of Ising spins with T_c = J; for 32 components in its own conventions T_c = 0.66 J."
+    ),
 )
 
 
@@ -288,15 +351,26 @@ def _matrix_part(config: OverlapMatricesConfig, part: dict[str, Any], context: R
 def _matrix_combine(config: OverlapMatricesConfig, parts: list[xr.Dataset]) -> xr.Dataset:
     import xarray as xr
 
+    import glassformer as gf
+
     dataset = xr.concat(
         parts, dim=xr.DataArray(list(_PANELS), dims="panel", name="panel"), combine_attrs="drop", coords="minimal"
     )
+    law = gf.VectorGlass(dim=1, radius="unit", field=config.strength)
+    dataset["overlap_replica_symmetric"] = gf.solve(law, gf.ReplicaSymmetric(1 / config.temperature))[
+        "overlap_normalized"
+    ]
     dataset.attrs.update(
-        n=config.n, temperature=config.temperature, averages_over="pairs of replicas and time of one sample"
+        n=config.n,
+        temperature=config.temperature,
+        strength=config.strength,
+        averages_over="pairs of replicas and time of one sample",
     )
     return dataset
 
 
+_SYMMETRIC = {"panel": _PANELS[0]}
+_PUBLISHED = {"temperature": 0.3, "strength": 2.0}
 OVERLAP_MATRICES = RunSpec(
     name="honkoop2025/overlap-matrices",
     summary="Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
@@ -307,6 +381,14 @@ OVERLAP_MATRICES = RunSpec(
     combine=_matrix_combine,
     plot="glassformer.plotting.overlaps:overlap_matrices_figure",
     citations=("honkoop2025", "glassformer"),
+    expected=(
+        # the mean over N sites of squared magnetisations between 0 and 1 varies by 0.3 / sqrt(N) from sample to sample
+        Expected("overlap_mean", 0.8725, 0.05, "replica-symmetric solution", "paper", _SYMMETRIC, _PUBLISHED),
+        Expected("overlap_aligned_spread", 0.0, 0.06, "one state", "paper", _SYMMETRIC, _PUBLISHED),
+        Expected("overlap_aligned_spread", 0.25, 0.15, "many states", None, {"panel": _PANELS[1]}, _PUBLISHED),
+        Expected("overlap_mean", 0.0, 0.15, "global flips", None, {"panel": _PANELS[1]}, _PUBLISHED),
+        Expected("overlap_mean", 0.0, 0.1, "global rotations", None, {"panel": _PANELS[2]}, _PUBLISHED),
+    ),
     notes=(
         "The publication draws the two matrices as a sketch; here they are equilibrated replicas, in the order of a "
         "hierarchical clustering, up to a global reflection or rotation where there is no field."
