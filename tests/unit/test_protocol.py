@@ -23,6 +23,7 @@ DYNAMICS: list[Any] = [
 ]
 THEORIES: list[Any] = [
     gf.NaiveMeanField(1.3),
+    gf.NaiveMeanField(1.3, solver="anderson"),
     gf.TAP(1.3),
     gf.GramClosure(1.3),
     gf.GaussianClosure(1.3),
