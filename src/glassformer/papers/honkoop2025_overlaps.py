@@ -194,10 +194,31 @@ def _combine(config: PhaseDiagramConfig, parts: list[xr.Dataset]) -> xr.Dataset:
         for kind in ("broken", "replica symmetric", "global rotation only", "undecided", "not equilibrated"):
             dataset[f"cells_{kind.replace(' ', '_')}"] = (dataset["verdict"] == kind).sum().astype(float)
         _add_theory(dataset, config)
+    dataset.attrs["table"] = _table(dataset)
     dataset.attrs.update(
         mode=config.mode, n=config.n, dim=config.dim, panel_n=config.panel_n, averages_over="pairs of replicas and time"
     )
     return dataset
+
+
+def _table(dataset: xr.Dataset) -> str:
+    """Return the grid of cells in words: raw overlap, invariant overlap, and the verdict where there is one."""
+    words = {"replica symmetric": "RS", "global rotation only": "rotation", "not equilibrated": "not eq."}
+    lines = []
+    for dim in dataset["dim"].values if "dim" in dataset.dims else [None]:
+        own = dataset if dim is None else dataset.sel(dim=dim).isel(sample=0)
+        if dim is not None:
+            lines.append(f"D = {dim}, sample 0 (strength of the field, inverse temperature):")
+        lines.append(f"{'':>8}" + "".join(f"{'beta ' + format(float(beta), '.4g'):>24}" for beta in own["beta"]))
+        for strength in own["strength"].values:
+            row = own.sel(strength=strength)
+            cells = [
+                f"{float(cell['overlap_mean']):6.3f} {float(cell['overlap_invariant_mean']):.3f} "
+                + (words.get(str(cell["verdict"].item()), str(cell["verdict"].item())) if "verdict" in cell else "")
+                for cell in (row.sel(beta=beta) for beta in row["beta"].values)
+            ]
+            lines.append(f"{strength:8.4g}" + "".join(f"{cell:>24}" for cell in cells))
+    return "\n".join([*lines, "(raw overlap, rotation-invariant overlap, verdict: means over pairs of replicas)"])
 
 
 def _over_samples(dataset: xr.Dataset) -> xr.Dataset:
@@ -287,8 +308,7 @@ PHASE_DIAGRAM = RunSpec(
             "strengths": (2.5, 0.5, 0.0),
             "moves": 512_000,
             "sweeps": 60,
-            "max_sweeps": 1000,
-            "replicas": 4,
+            "max_sweeps": 4000,
         },
         "paper": {"samples": 4},
     },
