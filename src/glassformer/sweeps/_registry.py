@@ -62,6 +62,19 @@ _TABLE: dict[str, Entry] = {
     "vector/relaxation": Entry(
         "glassformer.runs.vector_relaxation:RELAXATION", "Relaxation modes and lagged correlations of your couplings"
     ),
+    "vector/at-line": Entry(
+        "glassformer.runs.vector_lines:AT_LINE", "The random field below which replica symmetry breaks, at any D"
+    ),
+    "vector/gabay-toulouse": Entry(
+        "glassformer.runs.vector_lines:GABAY_TOULOUSE",
+        "The temperature at which transverse components freeze in a uniform field",
+    ),
+    "vector/replica-symmetric": Entry(
+        "glassformer.runs.vector_lines:REPLICA_SYMMETRIC", "The replica-symmetric solution at any D, and its stability"
+    ),
+    "sk/at-line": Entry(
+        "glassformer.runs.sk_lines:AT_LINE", "Where replica symmetry breaks in the Sherrington-Kirkpatrick model"
+    ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025:ALIGNMENT",
         "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",
@@ -89,6 +102,10 @@ _TABLE: dict[str, Entry] = {
     "honkoop2025/observables": Entry(
         "glassformer.papers.honkoop2025_observables:OBSERVABLES",
         "Text of B.3: specific heat and autocorrelation time against inverse temperature (legacy or correct)",
+    ),
+    "honkoop2025/sk-phase-diagrams": Entry(
+        "glassformer.papers.honkoop2025_phases:SK_PHASE_DIAGRAMS",
+        "Figs. 2.3, 2.4: phases of the Sherrington-Kirkpatrick model against ferromagnetic mean and field",
     ),
     "bal2023/vector-dynamics": Entry(
         "glassformer.papers.bal2023:VECTOR_DYNAMICS",

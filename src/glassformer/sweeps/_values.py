@@ -10,7 +10,7 @@ from typing import Any
 from glassformer._core._errors import InvalidInputError
 
 _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(log|lin)(\d+)")
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(log|lin|)(\d+)")
 _RANGE_LIKE = re.compile(rf"{_NUMBER}:{_NUMBER}(?::.*)?")
 _LOOSE_NUMBER = re.compile(r"[+-]?(?:\d+\.|\.\d+|\d+\.\d*)(?:[eE][+-]?\d+)?")
 
@@ -47,15 +47,17 @@ def parse_value(text: str) -> Any:
 
 
 def is_range(value: Any) -> bool:
-    """Whether `value` is text of the form ``start:stop:logN``."""
+    """Whether `value` is text of the form ``start:stop:logN``, ``linN`` or ``N``."""
     return isinstance(value, str) and _RANGE.fullmatch(value.strip()) is not None
 
 
 def parse_range(text: str) -> list[float]:
     """Return the numbers of ``start:stop:logN`` or ``start:stop:linN``, both ends included and exact.
 
-    >>> parse_range("16:64:lin4")
-    [16.0, 32.0, 48.0, 64.0]
+    Without a word, as in ``start:stop:N``, the steps are equal.
+
+    >>> parse_range("16:64:lin4"), parse_range("0:1:3")
+    ([16.0, 32.0, 48.0, 64.0], [0.0, 0.5, 1.0])
     """
     match = _RANGE.fullmatch(text.strip())
     if match is None:
