@@ -146,3 +146,24 @@ def test_a_single_part_has_the_dimensions_of_several(tmp_path: Path) -> None:
     two = gf.run("vector/asymmetry", directory=tmp_path / "two", asymmetries=(1.0, 0.0), samples=1, **common)
     assert one["alignment_of_mean"].dims == two["alignment_of_mean"].dims == ("asymmetry", "solver")
     np.testing.assert_array_equal(one["alignment_of_mean"][0], two["alignment_of_mean"][0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"beta": 0.0}, {"coupling_scale": 0.0}, {"strength": 0.0}, {"beta": 1e5}, {"dim": 1, "radius": "unit"}],
+    ids=str,
+)
+def test_extreme_settings_give_numbers_or_say_undefined(settings: dict[str, object], tmp_path: Path) -> None:
+    common = {
+        "n": 5, "dim": 4, "asymmetries": (0.5,), "samples": 2, "steps": 10, "burn_in": 5, "replicas": 2, "lags": 1,
+        "methods": ("gram",), "seed": 1, "figure": False, "throw": False,
+    }  # fmt: skip
+    found = gf.run("vector/asymmetry", directory=tmp_path / "run", **{**common, **settings})
+    assert np.isfinite(found["magnetization_norm"]).all()
+    assert np.isfinite(found["entropy_production"]).all()
+    if settings.get("beta") == 0.0 or settings.get("coupling_scale") == 0.0:
+        assert np.isposinf(found["relaxation_rate_gram"]).all()
+        assert np.isposinf(found["relaxation_rate_limit"]).all()
+    assert np.isnan(found["alignment_of_mean_gram"]).all() == (
+        settings.get("strength") == 0.0 or settings.get("beta") == 0.0
+    )

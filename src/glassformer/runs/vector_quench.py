@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from glassformer._core._errors import invalid
+from glassformer.dynamics._motion import one_blas_thread
 from glassformer.runs.vector import THEORIES, VectorConfig, Vectors
 from glassformer.sweeps import RunContext, RunSpec
 from glassformer.sweeps._arrays import ArrayRule
@@ -67,7 +68,8 @@ def _quench(config: QuenchConfig, part: dict[str, Any], context: RunContext) -> 
     question = gf.Quench(kind(config.beta, **options), config.drive)
     dataset = gf.solve(model, question, start=start, steps=config.steps, throw=False)
     if exact:
-        _simulate(config, model, question, start, dataset, context)
+        with one_blas_thread():  # the same bits whatever the number of threads
+            _simulate(config, model, question, start, dataset, context)
     dataset.attrs["table"] = _table(dataset)
     return dataset
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from glassformer._core._errors import InvalidInputError, invalid
+from glassformer.dynamics._motion import one_blas_thread
 from glassformer.runs.vector import VectorConfig
 from glassformer.sweeps import RunContext, RunSpec
 
@@ -32,7 +33,6 @@ class RelaxationConfig(VectorConfig):
 
 def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
     import glassformer as gf
-    from glassformer.observables import lagged_correlation, relaxation_modes, spin_autocorrelation
 
     model = config.build()
     if config.steps <= config.lags:
@@ -52,6 +52,18 @@ def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) 
         checkpoint=context.checkpoint, throw=False,
     )  # fmt: skip
     paths = simulation["snapshots"].values.transpose(1, 0, 2, 3)
+    with one_blas_thread():  # the same bits whatever the number of threads
+        variables = _measured(config, simulation, paths)
+    for name, found in solved.items():
+        for quantity in found.data_vars:
+            variables[f"{quantity}_{name}"] = (found[quantity].dims, found[quantity].values)
+    return _labelled(config, simulation, solved, variables)
+
+
+def _measured(config: RelaxationConfig, simulation: xr.Dataset, paths: np.ndarray) -> dict[str, Any]:
+    """Return what the simulation says; spins that do not fluctuate have no modes."""
+    from glassformer.observables import lagged_correlation, relaxation_modes, spin_autocorrelation
+
     variables: dict[str, Any] = {}
     try:
         own = spin_autocorrelation(paths, config.lags)
@@ -59,19 +71,16 @@ def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) 
         modes = relaxation_modes(simulation["correlation"], simulation["delayed_correlation"])
         variables |= {"mode_rate": ("mode", modes.rate), "mode_angle": ("mode", modes.angle)}
         variables |= {"relaxation_rate": float(modes.rate[0]), "relaxation_angle": abs(float(modes.angle[0]))}
-    except InvalidInputError:  # spins that do not fluctuate have no modes
+    except InvalidInputError:
         variables |= {"relaxation_rate": math.nan, "relaxation_angle": math.nan}
-    if model.n <= _MATRICES:
+    if paths.shape[2] <= _MATRICES:
         lagged = lagged_correlation(paths, config.lags)
         dims = ("lag", "site", "site_")
         variables["lagged_correlation"], variables["lagged_correlation_error"] = (
             (dims, lagged.value),
             (dims, lagged.error),
         )
-    for name, found in solved.items():
-        for quantity in found.data_vars:
-            variables[f"{quantity}_{name}"] = (found[quantity].dims, found[quantity].values)
-    return _labelled(config, simulation, solved, variables)
+    return variables
 
 
 def _labelled(
