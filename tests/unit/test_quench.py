@@ -176,6 +176,15 @@ def test_simulated_paths_obey_the_fluctuation_theorems_and_a_wrong_entropy_does_
         assert abs(deviation(np.exp(-1.5 * values), 1.0)) > 6  # injected bug: a factor in beta
 
 
+def test_fields_of_one_component_may_be_a_vector() -> None:
+    model, drive = ising(3, 3)
+    one, two = (gf.Quench(gf.Enumeration(1.0), d) for d in (drive, drive[:, 0]))
+    assert one == two
+    assert hash(one) == hash(two)
+    assert one != gf.Quench(gf.Enumeration(1.0), -drive)
+    assert float(gf.solve(model, one).entropy_budget) == float(gf.solve(model, two).entropy_budget)
+
+
 def test_relabelling_sites_changes_nothing() -> None:
     model, drive = ising(5, 3)
     order = np.random.default_rng(0).permutation(5)

@@ -27,7 +27,7 @@ class QuenchConfig(VectorConfig):
     """Fields that change at once, and K steps of relaxation after each change."""
 
     drive: Annotated[
-        Annotated[np.ndarray, ArrayRule((2, 3))] | None,
+        Annotated[np.ndarray, ArrayRule((1, 2, 3))] | None,
         Field(
             description="fields after the change, (site, component), or (cycle, site, component) for several in turn"
         ),

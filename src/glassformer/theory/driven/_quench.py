@@ -54,8 +54,9 @@ class Quench:
     method : NaiveMeanField, TAP, GramClosure, GaussianClosure or Enumeration
         Holds the temperature. Enumeration: parallel updates, one component, at most 10 spins.
     drive : array (site, component) or (cycle, site, component), optional
-        The fields after the change. With several cycles each set acts for K steps and the state is carried on. Left out,
-        the fields stay those of the model, and `start` of `solve` says from where it relaxes.
+        The fields after the change; a vector ``(site,)`` is allowed for one component. With several cycles each set acts
+        for K steps and the state is carried on. Left out, the fields stay those of the model, and `start` of `solve` says
+        from where it relaxes.
 
     Notes
     -----
@@ -94,7 +95,9 @@ class Quench:
             )
         if self.drive is None:
             return
-        drive = as_float_array("drive", self.drive, ndim=(2, 3)).copy()
+        drive = as_float_array("drive", self.drive, ndim=(1, 2, 3)).copy()
+        if drive.ndim == 1:
+            drive = drive[:, None]
         if drive.size == 0:
             raise invalid("the shape of drive", drive.shape, "(site, component) or (cycle, site, component)")
         drive.flags.writeable = False
