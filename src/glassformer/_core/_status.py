@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -62,13 +63,15 @@ _PACKAGES = ("glassformer", "numpy", "scipy", "numba", "xarray")
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that can change a number."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # a source tree that was never installed
-            found[name] = "unknown"
-    return found
+    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+
+
+@functools.cache  # reading the metadata takes longer than solving a small system
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "unknown"
 
 
 def attach_evidence(

@@ -66,8 +66,9 @@ class GroundState:
     ``gram_rank_bound`` (:math:`\sqrt{2N}`, for zero field), ``gram_ranks``, ``sweeps``, ``last_move`` (over R) and
     ``free_spins`` (replica), the overlaps between descents, and ``spins``.
 
-    Cost :math:`N^2D` per sweep. Moves that shrink slowly are lengthened by successive over-relaxation, which does not
-    raise the energy either and ends in the same minima after a few times fewer sweeps; the last sweep is always plain.
+    Cost :math:`N^2D` per sweep. Once moves are below :math:`10^{-2}R` and shrink slowly they are lengthened by successive
+    over-relaxation, which does not raise the energy either and needs a few times fewer sweeps; the last sweep is always
+    plain, from fields computed afresh.
 
     References
     ----------
@@ -206,5 +207,5 @@ def _describe(model: VectorSpin, descents: int, agreeing: int, certified: bool, 
     else:
         minima = f"{compared}: several local minima are expected"
     proven = "no state has less" if certified else "there may be lower states"
-    tail = f" {unfinished} descents reached max_sweeps before they settled." if unfinished else ""
+    tail = f" {unfinished} descents reached max_sweeps before they settled; raise it." if unfinished else ""
     return f"{minima}; {agreeing} of {descents} descents reached the least energy found, and {proven}.{tail}"
