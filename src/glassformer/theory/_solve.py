@@ -35,7 +35,8 @@ def solve(
     method : object
         A theory: `NaiveMeanField`, `TAP`, `GramClosure`, `GaussianClosure`, `AdaptiveTAP`, `SaddlePoint`,
         `Enumeration`; for a `VectorGlass` `ReplicaSymmetric`, `AlmeidaThouless`, `GabayToulouse`. ``gf.methods(model)``
-        prints those that apply.
+        prints those that apply. `Relaxation` and `Quench` wrap a theory of a sample and ask how its steady state relaxes,
+        and what a change of the fields costs.
     start : None, "fields" or array (site, component)
         Where to begin: the paramagnet (mean 0, full variance), :math:`\mathbf m=\varphi(\mathbf x)`, or given means; a
         vector of length R is a definite state.
