@@ -109,16 +109,19 @@ class GroundState:
         clock = time.perf_counter()
         couplings = 0.5 * (couplings + couplings.T)  # they may differ by rounding
         seed = check_seed(self.seed)
+        # Spins of length 1, fields of order 1: no square can overflow or vanish, whatever the units of the user.
+        unit = max(model.r * float(np.abs(couplings).max()), float(np.abs(model.fields).max())) or 1.0
+        rows, drive = couplings * (model.r / unit), model.fields / unit
         spins, sweeps, moves, free = self._descend(
-            model, couplings, model.random_spins(replicas=self.descents, seed=seed)
+            rows, drive, model.r, model.random_spins(replicas=self.descents, seed=seed)
         )
-        energies = model.energy(spins)
+        energies = model.energy(spins) + 0.0  # no negative zero
         best = int(np.argmin(energies))
-        lengths = np.linalg.norm(model.fields + couplings @ spins[best], axis=1)
-        # E = -1/2 sum s.(h + x), so that this is the size of the terms that cancel in it
-        scale = model.r * float(np.mean(lengths + np.linalg.norm(model.fields, axis=1)))
-        curvature = float(eigvalsh(np.diag(lengths / model.r) - couplings, subset_by_index=[0, 0])[0])
-        gap = (2.0 if model.fields.any() else 0.5) * model.r**2 * max(0.0, -curvature)
+        lengths = np.linalg.norm(drive + rows @ (spins[best] / model.r), axis=1)
+        # E = -1/2 sum s.(h + x): the size of the terms that cancel in it
+        scale = model.r * unit * float(np.mean(lengths + np.linalg.norm(drive, axis=1)))
+        curvature = float(eigvalsh(np.diag(lengths) - rows, subset_by_index=[0, 0])[0])
+        gap = (2.0 if model.fields.any() else 0.5) * model.r * unit * max(0.0, -curvature)
         values = np.linalg.svd(spins / (model.r * math.sqrt(model.n)), compute_uv=False) ** 2
         agreeing = int(np.sum(energies - energies[best] <= AGREEMENT * scale))
         certified = bool(gap <= AGREEMENT * scale and moves[best] <= TOLERANCE)
@@ -162,21 +165,18 @@ class GroundState:
         )
 
     def _descend(
-        self, model: VectorSpin, couplings: FloatArray, starts: FloatArray
+        self, rows: FloatArray, fields: FloatArray, radius: float, starts: FloatArray
     ) -> tuple[FloatArray, np.ndarray, FloatArray, np.ndarray]:
         """Return the spins (replica, site, component) that each descent ends in, its sweeps, last move, free spins."""
         from glassformer.dynamics._kernels._descent import descend
 
-        # Spins of length 1, fields of order 1: no square can overflow or vanish, whatever the units of the user.
-        unit = max(model.r * float(np.abs(couplings).max()), float(np.abs(model.fields).max())) or 1.0
-        rows = couplings * (model.r / unit)
-        drive = np.ascontiguousarray(model.fields.T) / unit
+        drive = np.ascontiguousarray(fields.T)
         terms = np.abs(rows).sum(axis=1) + np.linalg.norm(drive, axis=0)
 
         def one(start: FloatArray) -> tuple[FloatArray, int, float, int]:
-            state = np.array(start.T / model.r, order="C")
+            state = np.array(start.T / radius, order="C")
             ended = descend(rows, drive, state, terms, TOLERANCE, self.max_sweeps)
-            return (state / np.linalg.norm(state, axis=0)).T * model.r, *ended
+            return (state / np.linalg.norm(state, axis=0)).T * radius, *ended
 
         with ThreadPoolExecutor(min(thread_count(None), len(starts))) as pool:
             spins, sweeps, moves, free = zip(*pool.map(one, starts))
