@@ -30,6 +30,11 @@ from glassformer.observables._overlaps import overlap_tensors as overlap_tensors
 from glassformer.observables._overlaps import raw_overlaps as raw_overlaps
 from glassformer.observables._overlaps import spin_glass_susceptibility as spin_glass_susceptibility
 from glassformer.observables._overlaps import squared_overlaps as squared_overlaps
+from glassformer.observables._relaxation import LaggedCorrelation as LaggedCorrelation
+from glassformer.observables._relaxation import Modes as Modes
+from glassformer.observables._relaxation import lagged_correlation as lagged_correlation
+from glassformer.observables._relaxation import relaxation_modes as relaxation_modes
+from glassformer.observables._relaxation import spin_autocorrelation as spin_autocorrelation
 from glassformer.observables._replica_statistics import EquilibrationTest as EquilibrationTest
 from glassformer.observables._replica_statistics import Verdict as Verdict
 from glassformer.observables._replica_statistics import classify as classify
@@ -41,11 +46,6 @@ from glassformer.observables._replica_statistics import overlap_density as overl
 from glassformer.observables._replica_statistics import pair_jackknife as pair_jackknife
 from glassformer.observables._replica_statistics import susceptibilities as susceptibilities
 from glassformer.observables._replica_statistics import ultrametricity as ultrametricity
-from glassformer.observables._relaxation import LaggedCorrelation as LaggedCorrelation
-from glassformer.observables._relaxation import Modes as Modes
-from glassformer.observables._relaxation import lagged_correlation as lagged_correlation
-from glassformer.observables._relaxation import relaxation_modes as relaxation_modes
-from glassformer.observables._relaxation import spin_autocorrelation as spin_autocorrelation
 from glassformer.observables._statistics import AutocorrelationTime as AutocorrelationTime
 from glassformer.observables._statistics import ErrorEstimate as ErrorEstimate
 from glassformer.observables._statistics import Moments as Moments
