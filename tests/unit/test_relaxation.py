@@ -93,6 +93,40 @@ def test_permuting_sites_and_rotating_components_permutes_the_answer() -> None:
         np.testing.assert_allclose(one[name].values[:, order][:, :, order], other[name], atol=1e-10)
 
 
+@pytest.mark.parametrize("asymmetry", [0.0, 1.0, np.inf])
+def test_the_response_is_that_of_the_closure_to_a_pulse_across_all_means(asymmetry: float) -> None:
+    model = vectors(5, 6, asymmetry=asymmetry)
+    flat = model.fields.copy()
+    flat[:, -1] = 0.0  # nothing points along the last component
+    model, method, pulse = gf.VectorSpin(model.couplings, flat), gf.GramClosure(1.8), 1e-4
+    expected = gf.solve(model, gf.Relaxation(method), steps=4)["response"].values
+    for site in range(5):
+        kicked = flat.copy()
+        kicked[site, -1] = pulse
+        # the fields are changed for one step, and the covariances are carried on
+        first = gf.solve(model, gf.Quench(method, np.stack([kicked, flat, flat, flat, flat])), steps=1)
+        moved = first["magnetization"].values[:, 1, :, -1] / pulse
+        np.testing.assert_allclose(moved, expected[:, :, site], atol=1e-6)
+
+
+def test_symmetric_couplings_obey_the_fluctuation_dissipation_theorem_of_parallel_dynamics() -> None:
+    # R(tau) = beta [C(tau) - C(tau + 2)] per component, because P is self-adjoint
+    rng = np.random.default_rng(5)
+    couplings = rng.normal(size=(4, 4))
+    couplings = 0.4 * (couplings + couplings.T)
+    model = gf.VectorSpin(couplings, 0.3 * rng.normal(size=(4, 1)), radius=1.2)
+    exact = gf.solve(model, gf.Relaxation(gf.Enumeration(0.9)), steps=5)
+    lagged, response = exact["lagged_correlation"].values, exact["response"].values
+    np.testing.assert_allclose(response[:4], 0.9 * (lagged[:4] - lagged[2:]), atol=1e-12)
+    model = vectors(6, 7, asymmetry=0.0)
+    closed = gf.solve(model, gf.Relaxation(gf.GramClosure(1.6, response="large_d")), steps=5)
+    lagged, response = closed["lagged_correlation"].values, closed["response"].values
+    np.testing.assert_allclose(response[:4], 1.6 / (7 - 2) * (lagged[:4] - lagged[2:]), atol=1e-10)
+    driven = gf.solve(vectors(6, 7), gf.Relaxation(gf.GramClosure(1.6, response="large_d")), steps=5)
+    lagged, response = driven["lagged_correlation"].values, driven["response"].values
+    assert np.abs(response[:4] - 1.6 / 5 * (lagged[:4] - lagged[2:])).max() > 0.02  # and only they
+
+
 # ---------------------------------------------------------------- enumeration
 
 
