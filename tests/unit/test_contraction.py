@@ -74,6 +74,22 @@ def test_large_jacobians_converge_for_complex_pairs_and_agree_with_dense_and_pow
     assert float(found["jacobian_spectral_radius"]) == pytest.approx(float(dense["jacobian_spectral_radius"]), rel=1e-9)
 
 
+def test_crowds_of_nearly_equal_eigenvalues_do_not_hide_the_largest():
+    """A weak drive splits every eigenvalue of J into as many nearly equal ones as there are components."""
+    for seed, law, dim in ((1, gf.Asymmetric(), 20), (2, gf.SherringtonKirkpatrick(), 16)):
+        model = gf.VectorSpin(law.sample(n=60, seed=seed), gf.sphere_fields(60, dim=dim, seed=seed, strength=0.3))
+        found = gf.contraction(model, 1.0, starts=0)
+        fields = model.local_fields(found["magnetization"].values)
+        kappa = model.r * np.linalg.norm(fields, axis=1)
+        values = gf.response("exact", dim).evaluate(kappa)
+        hats = fields / np.linalg.norm(fields, axis=1, keepdims=True)
+        parallel, perp = (model.r**2 * v for v in (values.derivative, values.over_kappa))
+        local = perp[:, None, None] * np.eye(dim) + np.einsum("i,ia,ib->iab", parallel - perp, hats, hats)
+        jacobian = np.einsum("iab,ij->iajb", local, model.couplings).reshape(60 * dim, 60 * dim)
+        exact = np.abs(np.linalg.eigvals(jacobian)).max()
+        assert float(found["jacobian_spectral_radius"]) == pytest.approx(exact, rel=1e-10)
+
+
 def test_the_ratio_of_norms_does_not_converge_and_its_geometric_mean_does():
     matrix = np.random.default_rng(1).normal(size=(500, 500)) / np.sqrt(500)
     found = leading_eigenvalue(lambda v: matrix @ v, 500)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from glassformer.theory._fixed_point import FixedPoint
 
 _RELAXED = 100  # steps that bring a start into the basin that relaxation leads to, before acceleration
+_ACCELERATED = 1000
 _SAME = 1e-4  # fixed points whose invariants differ by less, in units of R, are one
 
 
@@ -120,7 +121,7 @@ def contraction(
     with one_blas_thread():  # the same bits whatever the number of threads
         means = starting_means(model, start, respond, beta)
         order = causal_order(model.couplings)
-        found = _settle(model, method, means, relax=False)
+        found = _settle(model, method, means, patience=method.max_iterations)
         law = law_in_fields(respond, model.fields + model.couplings @ found.state[0], beta, model.r)
         bounds = _Bounds.of(model, respond, beta, order is not None)
         alone = _eigenvalue_of(model.couplings, order is not None)
@@ -206,19 +207,12 @@ def _eigenvalue_of(couplings: FloatArray, without_loops: bool) -> Leading:
     return leading_eigenvalue(lambda vector: couplings @ vector, len(couplings))
 
 
-def _settle(model: VectorSpin, method: NaiveMeanField, means: FloatArray, *, relax: bool) -> FixedPoint:
-    """Return a fixed point that relaxation leads to; with `relax`, acceleration takes over after a while."""
-    if relax:
-        found = replace(method, max_iterations=_RELAXED).fixed_point(model, means)
-        if found.status is Status.CONVERGED:
-            return found
-        quick = replace(method, solver="anderson", max_iterations=1000).fixed_point(model, found.state[0])
-        if quick.status is Status.CONVERGED:
-            return quick
-    found = method.fixed_point(model, means)
+def _settle(model: VectorSpin, method: NaiveMeanField, means: FloatArray, *, patience: int) -> FixedPoint:
+    """Return the fixed point that relaxation of `patience` steps leads to, or acceleration from where they end."""
+    found = replace(method, max_iterations=patience).fixed_point(model, means)
     if found.status is Status.CONVERGED:
         return found
-    return replace(method, solver="anderson").fixed_point(model, found.state[0])
+    return replace(method, solver="anderson", max_iterations=_ACCELERATED).fixed_point(model, found.state[0])
 
 
 def _branches(model: VectorSpin, method: NaiveMeanField, starts: int, seed: int) -> tuple[list[FloatArray], int]:
@@ -230,7 +224,7 @@ def _branches(model: VectorSpin, method: NaiveMeanField, starts: int, seed: int)
     points: list[FloatArray] = []
     unconverged = 0
     for spins in drawn:
-        found = _settle(model, method, model.r * spins, relax=True)
+        found = _settle(model, method, model.r * spins, patience=_RELAXED)
         if found.status is Status.CONVERGED:
             _add_point(points, model, found.state[0])
         else:

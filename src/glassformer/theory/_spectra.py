@@ -53,9 +53,19 @@ def leading_eigenvalue(apply: Callable[[FloatArray], FloatArray], size: int) -> 
         return Leading(0.0 + 0.0j, True)
     operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
     found = np.empty(0, dtype=complex)
-    for vectors in (40, 160):  # more vectors resolve moduli that lie closer together
+    # Far more values than the one that is wanted: those of a Jacobian come in crowds of nearly equal ones, one for each
+    # component, and an iteration that keeps only a few settles on members of the crowd that are not the largest.
+    for wanted, vectors in ((12, 80), (40, 240)):
         try:
-            values = eigs(operator, k=3, ncv=min(vectors, size - 1), v0=start, which="LM", return_eigenvectors=False)
+            values = eigs(
+                operator,
+                k=wanted,
+                ncv=vectors,
+                v0=start,
+                which="LM",
+                return_eigenvectors=False,
+                tol=1e-10,
+            )
             return Leading(_upper(values), True)
         except ArpackNoConvergence as error:
             found = np.concatenate([found, error.eigenvalues])
