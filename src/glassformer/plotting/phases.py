@@ -126,17 +126,17 @@ def phase_diagrams_figure(dataset: xr.Dataset) -> Figure:
             label="the same, replica symmetric",
         )
         for text, x, y in (
-            ("paramagnet", 0.3, 1.3),
+            ("paramagnet", 0.3, 1.12),
             ("glass", 0.4, 0.45),
             ("ferromagnet", 1.35, 0.85),
-            ("mixed", 1.06, 0.2),
+            ("mixed", 1.3, 0.1),
         ):
             ferromagnet.text(x, y, text, color="0.35")
         ferromagnet.set(xlabel="J₀ / J", ylabel="T / J", xlim=(0, top), ylim=(0, top), title="Fig. 2.3: no field")
         ferromagnet.legend(loc="upper left", fontsize=7)
         in_field = axes[1]
         in_field.plot(dataset["field"], temperature, color=_LINE, label="de Almeida–Thouless line")
-        in_field.text(0.3, 0.25, "replica symmetry broken", color="0.35")
+        in_field.text(0.15, 0.15, "replica symmetry broken", color="0.35")
         in_field.text(0.9, 0.8, "replica symmetric", color="0.35")
         in_field.set(xlabel="H / J", xlim=(0, 2.0), ylim=(0, 1.2), title="Fig. 2.4: J₀ = 0")
         in_field.legend(loc="upper right", fontsize=7)
