@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from glassformer.sweeps import Expected, FloatGrid, RunConfig, RunContext, RunSpec
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
     from glassformer.models import VectorSpin
 
+
+def _above_zero(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) <= 0:
+        raise ValueError("every value must be > 0")
+    return values
+
+
+Dim = Annotated[int, Field(ge=3)]  # R^2 = D / 2 - 1 > 0
+Positive = Annotated[FloatGrid, AfterValidator(_above_zero)]
 SOLVERS = ("nmf", "nmf_large_d", "gram")
 QUANTITIES = ("magnetization", "delayed_correlation", "entropy_production")
 _CITED = ("bal2026", "glassformer")
@@ -24,9 +33,9 @@ class FidelityConfig(RunConfig):
     """Mean-field theory and Gram closure against simulation, over strength of the drive, temperature and dimension."""
 
     n: int = Field(64, ge=2, description="number of spins")
-    dims: tuple[int, ...] = Field((3, 64), min_length=1, description="components per spin")
-    drives: FloatGrid = Field((0.5, 1.0, 2.0), description="u = beta |x| / R")
-    betas: FloatGrid = Field((0.5, 1.0, 2.0), description="inverse temperatures")
+    dims: tuple[Dim, ...] = Field((3, 64), min_length=1, description="components per spin")
+    drives: Positive = Field((0.5, 1.0, 2.0), description="u = beta |x| / R")
+    betas: Positive = Field((0.5, 1.0, 2.0), description="inverse temperatures")
     replicates: int = Field(5, ge=3, description="independent simulations of one system; their noise is taken out")
     chains: int = Field(10, ge=2, description="chains in each of them")
     steps: int = Field(200, ge=2, description="measured steps")
@@ -182,9 +191,9 @@ class LargeDConfig(RunConfig):
     """The closed form of large D against the exact response: one spin, and the mean-field state of coupled ones."""
 
     n: int = Field(32, ge=2, description="number of spins")
-    dims: tuple[int, ...] = Field((3, 16, 128), min_length=2, description="components per spin, at least 3")
-    drives: FloatGrid = Field("0.25:4:log5", description="u = beta |x| / R", validate_default=True)
-    betas: FloatGrid = Field("0.25:4:log5", description="inverse temperatures", validate_default=True)
+    dims: tuple[Dim, ...] = Field((3, 16, 128), min_length=2, description="components per spin, at least 3")
+    drives: Positive = Field("0.25:4:log5", description="u = beta |x| / R", validate_default=True)
+    betas: Positive = Field("0.25:4:log5", description="inverse temperatures", validate_default=True)
     seed: int = Field(1, ge=0, description="root seed of couplings and fields")
 
 
