@@ -10,8 +10,17 @@ import pytest
 
 import glassformer as gf
 from glassformer.observables import relaxation_modes
-from glassformer.runs.vector_asymmetry import AsymmetryConfig
+from glassformer.runs.vector_asymmetry import ASYMMETRY, AsymmetryConfig
+from glassformer.sweeps import RunContext
 from glassformer.theory.asymptotics._elliptic import EllipticState
+
+
+def compute(**settings: object):
+    """Return the result of the run without a directory."""
+    config = AsymmetryConfig(seed=1, **settings)
+    assert ASYMMETRY.combine is not None
+    parts = [ASYMMETRY.compute(config, part, RunContext()) for part in ASYMMETRY.part_list(config)]
+    return ASYMMETRY.combine(config, parts)
 
 
 def limit(beta: float, asymmetry: float, *, scale: float = 1.0, strength: float = 1.0):
@@ -102,28 +111,26 @@ def test_a_sample_keeps_its_parts_and_its_fields_at_every_asymmetry() -> None:
     assert (again.sample(1.0, 1).couplings == mixed.couplings).all()  # more samples leave the first ones unchanged
 
 
-def test_any_radius_has_the_limit_of_its_own_temperature_scale(tmp_path: Path) -> None:
+def test_any_radius_has_the_limit_of_its_own_temperature_scale() -> None:
     common = {
         "n": 10, "dim": 9, "asymmetries": (1.0,), "samples": 1, "steps": 10, "burn_in": 5, "replicas": 2, "lags": 1,
-        "methods": ("gram",), "seed": 1, "figure": False, "throw": False,
+        "methods": ("gram",),
     }  # fmt: skip
-    number = gf.run(
-        "vector/asymmetry", directory=tmp_path / "number", radius=3.0, beta=1.4, **common
-    )  # R^2 = D, as a number
-    named = gf.run("vector/asymmetry", directory=tmp_path / "named", radius="sqrt_d", beta=1.4, **common)
-    unit = gf.run("vector/asymmetry", directory=tmp_path / "unit", radius="unit", beta=1.4 * 9, **common)
+    number = compute(radius=3.0, beta=1.4, **common)  # R^2 = D, as a number
+    named = compute(radius="sqrt_d", beta=1.4, **common)
+    unit = compute(radius="unit", beta=1.4 * 9, **common)
     for name in ("alignment_of_mean_limit", "relaxation_rate_limit", "entropy_production_per_spin_and_component_limit"):
         assert float(number[name][0]) == float(named[name][0]) == pytest.approx(float(unit[name][0]))
     gram = [float(run["alignment_of_mean_gram"][0]) for run in (number, named, unit)]
     assert gram == pytest.approx([gram[0]] * 3)  # the same system in other units of length
 
 
-def test_low_temperature_antisymmetric_couplings_condense_and_the_limit_says_so(tmp_path: Path) -> None:
+def test_low_temperature_antisymmetric_couplings_condense_and_the_limit_says_so() -> None:
     common = {
         "n": 8, "dim": 6, "asymmetries": (math.inf,), "samples": 1, "steps": 10, "burn_in": 5, "replicas": 2, "lags": 1,
-        "methods": ("gram",), "seed": 1, "figure": False, "throw": False,
+        "methods": ("gram",),
     }  # fmt: skip
-    found = gf.run("vector/asymmetry", directory=tmp_path / "run", beta=30.0, **common)
+    found = compute(beta=30.0, **common)
     assert np.isnan(found["alignment_of_mean_limit"]).all()
     assert np.isfinite(found["alignment_of_mean_gram"]).all()
 
@@ -153,12 +160,12 @@ def test_a_single_part_has_the_dimensions_of_several(tmp_path: Path) -> None:
     [{"beta": 0.0}, {"coupling_scale": 0.0}, {"strength": 0.0}, {"beta": 1e5}, {"dim": 1, "radius": "unit"}],
     ids=str,
 )
-def test_extreme_settings_give_numbers_or_say_undefined(settings: dict[str, object], tmp_path: Path) -> None:
+def test_extreme_settings_give_numbers_or_say_undefined(settings: dict[str, object]) -> None:
     common = {
         "n": 5, "dim": 4, "asymmetries": (0.5,), "samples": 2, "steps": 10, "burn_in": 5, "replicas": 2, "lags": 1,
-        "methods": ("gram",), "seed": 1, "figure": False, "throw": False,
+        "methods": ("gram",),
     }  # fmt: skip
-    found = gf.run("vector/asymmetry", directory=tmp_path / "run", **{**common, **settings})
+    found = compute(**{**common, **settings})
     assert np.isfinite(found["magnetization_norm"]).all()
     assert np.isfinite(found["entropy_production"]).all()
     if settings.get("beta") == 0.0 or settings.get("coupling_scale") == 0.0:
