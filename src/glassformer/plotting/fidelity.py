@@ -19,11 +19,6 @@ _NAMES = {
 }
 
 
-def _place(values: np.ndarray, grid: np.ndarray) -> Any:
-    """Return where `values` lie on an axis on which the points of `grid` are equally spaced (logarithms in between)."""
-    return np.interp(np.log(values), np.log(grid), np.arange(len(grid)), left=np.nan, right=np.nan)
-
-
 def fidelity_figure(dataset: xr.Dataset) -> Figure:
     """Draw the error of naive mean field and Gram closure over drive and temperature, a column for each dimension."""
     dims = dataset["dim"].values
@@ -45,7 +40,7 @@ def fidelity_figure(dataset: xr.Dataset) -> Figure:
         figure.colorbar(image, ax=list(axes), shrink=0.5, aspect=40, label="relative error, noise taken out")
         figure.suptitle(
             "relative error in percent; < a bound, where the error is below two standard errors\n"
-            "white line: ρ = 1, at β = 2D/(D−2)\ndashes: local radius 1; crosses: several fixed points",
+            "white line: ρ = 1 in between, at β = 2D/(D−2)\ndashes: local radius 1; crosses: several fixed points",
             fontsize=8,
         )
         return figure
@@ -62,10 +57,12 @@ def _error_map(ax: Axes, part: xr.Dataset, name: str, solver: str) -> Any:
         percent = 100 * value
         number = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
         text = "?" if np.isnan(value) else number if resolved[j, i] else f"<{number}"
-        ax.text(i, j, text, ha="center", va="center", fontsize=5.5, color="black" if value > 0.1 else "white")
-    critical = _place(np.array([float(part["critical_beta"])]), betas)[0]
-    if np.isfinite(critical):
-        ax.axhline(critical, color="white", lw=1.4)
+        ax.text(
+            i, j, text, ha="center", va="center", fontsize=5.5, zorder=3, color="white" if value <= 0.1 else "black"
+        )
+    certified = int((betas < float(part["critical_beta"])).sum())
+    if 0 < certified < len(betas):  # between the last cell below the threshold and the first above
+        ax.axhline(certified - 0.5, color="white", lw=1.4)
     radius = part["jacobian_spectral_radius"].transpose("beta", "drive").values
     if np.isfinite(radius).all() and radius.min() < 1 < radius.max() and min(radius.shape) > 1:
         ax.contour(radius, levels=[1.0], colors="white", linewidths=1, linestyles="--")
