@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from glassformer.models import VectorGlass
 
-STRONGEST = 8.0
-"""Fields above this multiple of J R are refused: the line is then at temperatures far below the double range."""
+STRONGEST = 7.0
+"""Fields above this multiple of J R are refused: the line falls as exp(-h^2 / 4 J^2 R^2), and rounding grows as its inverse."""
 _ROUGH, _TIGHT = 1e-6, 1e-12  # residuals on the way and at the end
 
 
@@ -77,8 +78,8 @@ class GabayToulouse:
             "field_per_site": (float(self.field), "energy / length"),
             "magnetization": (r * found.mean, "length, along the field"),
             "overlap_longitudinal": (r * r * found.overlap, "length^2"),
-            "square_longitudinal": (r * r * found.square, "length^2"),
-            "square_transverse": (r * r * (1.0 - found.square) / (dim - 1), "length^2"),
+            "square_longitudinal": (r * r * (found.overlap + found.variance), "length^2"),
+            "square_transverse": (r * r * found.rest / (dim - 1), "length^2"),
             "critical_temperature": (glass.critical_temperature, "energy"),
             "residual": (residual, "1"),
         }
@@ -94,28 +95,36 @@ class GabayToulouse:
 
 
 def _averages(dim: int, field: float, unknowns: FloatArray) -> tuple[Longitudinal, FloatArray]:
-    r"""Return the averages at (log tau, log y, log c), and by how much the three equations fail.
+    r"""Return the averages at (log tau, log y/(1-y), log c), and by how much the three equations fail.
 
     :math:`\tau=T_c/T`, :math:`y=q_L/R^2`, :math:`c=(p_L-q_L)/R^2`, and the field in units of JR. The quadrupolar term is
-    a small difference of c and :math:`p_T`, so c and not :math:`p_L` is the unknown.
+    a small difference of c and :math:`p_T`, and y tends to 1 in strong fields: hence these unknowns.
     """
-    tau, y, c = np.exp(unknowns)
+    tau, odds, c = np.exp(unknowns)
     scale = (dim * tau) ** 2
-    quadrupole = 0.5 * scale * ((1.0 - y - c) / (dim - 1) - c)
-    found = longitudinal(dim, dim * tau * field, scale * y, max(quadrupole, 0.0))
-    right = (1.0 / (dim * math.sqrt(found.transverse)), found.overlap, found.square - found.overlap)
+    quadrupole = 0.5 * scale * ((1.0 / (1.0 + odds) - c) / (dim - 1) - c)
+    found = longitudinal(dim, dim * tau * field, scale * odds / (1.0 + odds), max(quadrupole, 0.0))
+    right = (1.0 / (dim * math.sqrt(found.transverse)), found.overlap / (found.rest + found.variance), found.variance)
     return found, np.log(right) - unknowns
 
 
 def _line(dim: int, field: float) -> tuple[float, Longitudinal, float]:
     """Return T / T_c, the averages there, and the residual, by Newton's method along growing fields."""
     if field == 0.0:
-        return 1.0, Longitudinal(0.0, 1.0 / dim, 1.0 / dim**2, 0.0), 0.0
+        return 1.0, Longitudinal(0.0, 1.0 - 1.0 / dim, 1.0 / dim, 1.0 / dim**2, 0.0), 0.0
     at = min(field, 0.3 / math.sqrt(dim))
     unknowns = np.array(
         [at**2, math.log(at / math.sqrt(dim)), -math.log(dim)]
     )  # right at small fields up to factors of order 1
-    unknowns = _newton(dim, at, unknowns, _ROUGH)
+    with contextlib.suppress(ArithmeticError):  # the residual says that there is no solution
+        unknowns = _newton(dim, at, unknowns, _ROUGH)
+        unknowns = _newton(dim, field, _follow(dim, at, field, unknowns), _TIGHT)
+    found, gaps = _averages(dim, field, unknowns)
+    return math.exp(-unknowns[0]), found, float(np.abs(gaps).max())
+
+
+def _follow(dim: int, at: float, field: float, unknowns: FloatArray) -> FloatArray:
+    """Return the solution at `field`, roughly, from the one at the weaker field `at`."""
     step, slope = 2.0, np.zeros(3)
     while at < field:
         ahead = min(field, at * step)
@@ -124,41 +133,47 @@ def _line(dim: int, field: float) -> tuple[float, Longitudinal, float]:
         except ArithmeticError:
             step = math.sqrt(step)
             if step < 1.001:
-                break
+                raise
             continue
         slope = (fresh - unknowns) / math.log(ahead / at)
         unknowns, at, step = fresh, ahead, min(2.0, step**1.5)
-    if at == field:
-        unknowns = _newton(dim, field, unknowns, _TIGHT)
-    found, gaps = _averages(dim, field, unknowns)
-    return math.exp(-unknowns[0]), found, float(np.abs(gaps).max())
+    return unknowns
 
 
 def _newton(dim: int, field: float, unknowns: FloatArray, tolerance: float) -> FloatArray:
     """Return the solution near `unknowns`; raise ArithmeticError when it is not found."""
     x = unknowns.copy()
     gaps = _averages(dim, field, x)[1]
+    central = False  # differences; the others are enough until the steps stop to help
     for _ in range(60):
         size = float(np.abs(gaps).max())
         if size < tolerance:
             return x
-        jacobian = np.empty((3, 3))
-        for k in range(3):
-            shift = np.zeros(3)
-            shift[k] = 1e-7
-            jacobian[:, k] = (_averages(dim, field, x + shift)[1] - gaps) / 1e-7
-        move = -np.linalg.solve(jacobian, gaps)
+        move = -np.linalg.solve(_jacobian(dim, field, x, gaps, central), gaps)
         factor = min(1.0, 1.0 / float(np.abs(move).max()))
         for _ in range(3 if size < _ROUGH else 12):
             fresh = x + factor * move
-            if math.exp(fresh[1]) + math.exp(fresh[2]) < 1.0:
+            if math.exp(fresh[2]) < 1.0 / (1.0 + math.exp(fresh[1])):  # 1 - <x^2> is positive
                 trial = _averages(dim, field, fresh)[1]
                 if float(np.abs(trial).max()) < size:
+                    x, gaps = fresh, trial
                     break
             factor *= 0.5
         else:
-            if size < 1e-9:  # rounding: the caller sees the residual
+            if central and size < 1e-8:  # rounding: the caller sees the residual
                 return x
-            raise ArithmeticError("Newton's method is stuck")
-        x, gaps = fresh, trial
+            if central:
+                raise ArithmeticError("Newton's method is stuck")
+            central = True
     raise ArithmeticError("too many steps")
+
+
+def _jacobian(dim: int, field: float, x: FloatArray, gaps: FloatArray, central: bool) -> FloatArray:
+    columns = []
+    for k in range(3):
+        shift = np.zeros(3)
+        shift[k] = 1e-5 if central else 1e-7
+        ahead = _averages(dim, field, x + shift)[1]
+        behind = _averages(dim, field, x - shift)[1] if central else gaps
+        columns.append((ahead - behind) / (shift[k] * (2.0 if central else 1.0)))
+    return np.stack(columns, axis=1)
