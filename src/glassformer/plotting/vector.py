@@ -175,7 +175,9 @@ def contraction_figure(dataset: xr.Dataset) -> Figure:
             x, y = (scale * dataset[f"eigenvalue_{part}"].values for part in ("real", "imag"))
             axes[0].plot(x, y, ".", ms=4, color=COLORS["gram"], label="no field: $(\\beta R^2/D)\\,\\lambda(J)$")
         real, imag = (float(dataset[f"jacobian_eigenvalue_{part}"]) for part in ("real", "imag"))
-        axes[0].plot([real, real], [imag, -imag], "*", ms=9, color=COLORS["nmf"], label="at the fixed point, the largest")
+        axes[0].plot(
+            [real, real], [imag, -imag], "*", ms=9, color=COLORS["nmf"], label="at the fixed point, the largest"
+        )
         axes[0].set(xlabel="real part", ylabel="imaginary part", title="relaxation returns from inside the circle")
         axes[0].set_aspect("equal", adjustable="datalim")
         figure.legend(loc="outside lower left", ncols=2)
