@@ -50,6 +50,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vector-dynamics": ("bal2023/vector-dynamics", {"seed": 1}),
     "response": ("bal2023/response", {}),
     "bessel": ("bal2023/bessel", {}),
+    "sk-phase-diagrams": ("honkoop2025/sk-phase-diagrams", {}),
     "binary": ("bal2023/binary", {"samples": 8, "starts": 16, "steps": 64, "seed": 1}),
     "observables-legacy": (
         "honkoop2025/observables",
@@ -73,7 +74,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
 }
-PAPERS = [name for name in NAMES if not name.startswith("vector/")]
+PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/"))]
 
 
 Result = Callable[[str], xr.Dataset]
@@ -305,6 +306,20 @@ def test_the_stationary_ratio_starts_fastest_on_the_average_over_systems():
         ]
     for ratio in ("kinetic_previous", "kinetic_reversed"):
         assert stats.ttest_rel(found["stationary"], found[ratio], alternative="greater").pvalue < LEVEL
+
+
+# Figures 2.3 and 2.4
+
+
+def test_the_lines_of_the_ising_glass_meet_where_they_must(result):
+    dataset = result("sk-phase-diagrams")
+    assert (dataset["field"].diff("temperature") < 0).all()
+    assert float(dataset["field"].sel(temperature=1.0)) == 0.0
+    line, symmetric = dataset["coupling_mean"], dataset["coupling_mean_symmetric"]
+    assert (line >= symmetric - 1e-12).all()  # the mixed phase lies between the line and J_0 = J
+    assert (symmetric >= 1.0 - 1e-12).all()
+    assert float(line.sel(temperature=1.0)) == float(symmetric.sel(temperature=1.0)) == 1.0
+    assert float(symmetric.sel(temperature=0.05)) == pytest.approx((np.pi / 2) ** 0.5, abs=0.03)
 
 
 # Bal 2023

@@ -32,12 +32,14 @@ THEORIES: list[Any] = [
     gf.Enumeration(1.3),
 ]
 QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
+REPLICA: list[Any] = [gf.ReplicaSymmetric(1.3), gf.AlmeidaThouless(0.2), gf.GabayToulouse(0.2)]
 COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
-LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian()]
+LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian(), gf.VectorGlass(dim=4)]
 NOUNS = [
     *DYNAMICS,
     *THEORIES,
     *QUESTIONS,
+    *REPLICA,
     *COLD,
     *LAWS,
     gf.LegacyLossMetropolis(1.3),
@@ -67,7 +69,7 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *COLD, *LAWS], ids=name_of)
+@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *LAWS], ids=name_of)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]
@@ -159,3 +161,8 @@ def test_the_list_of_dynamics_and_theories_here_is_complete() -> None:
     tested = {name_of(noun) for noun in [*DYNAMICS, *THEORIES, *COLD]}
     assert rows <= tested
     assert tested - rows == {"Overrelaxation"}  # alone it samples nothing
+
+
+def test_the_list_of_replica_theories_here_is_complete() -> None:
+    glasses = [gf.VectorGlass(dim=4, field_law=law) for law in ("gaussian", "uniform")]
+    assert {row.name for glass in glasses for row in gf.methods(glass)} == {name_of(noun) for noun in REPLICA}
