@@ -251,14 +251,19 @@ def _newton_fixed(dim: int, tau: float, x: float, overlap: float) -> float | Non
     def gaps(at: FloatArray) -> FloatArray:
         q = 1.0 / (1.0 + math.exp(-at[1]))
         found = Site(dim, tau, pulls=((1.0, math.exp(at[0])),)).moments(q)
-        right = (dim * tau**2 * found.stiffness, found.square / found.complement)
+        right = (dim * tau**2 * found.stiffness, found.square / max(found.complement, 1e-300))
         return np.log(np.maximum(right, 1e-300)) - np.array([0.0, at[1]])
 
+    if tau > 1e6:  # q is 1 to rounding
+        return None
     unknowns = np.array([x, math.log(overlap / (1.0 - overlap))])
     here = gaps(unknowns)
     for _ in range(12):
         columns = [(gaps(unknowns + 1e-7 * unit) - here) / 1e-7 for unit in np.eye(2)]
-        move = -np.linalg.solve(np.stack(columns, axis=1), here)
+        jacobian = np.stack(columns, axis=1)
+        if np.linalg.det(jacobian) == 0.0:
+            return None
+        move = -np.linalg.solve(jacobian, here)
         if not np.abs(move).max() < 2.0:  # far away, or not a number
             return None
         fresh = gaps(unknowns + move)
