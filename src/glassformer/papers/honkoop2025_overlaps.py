@@ -344,7 +344,8 @@ PHASE_DIAGRAM = RunSpec(
 class OverlapMatricesConfig(RunConfig):
     """Fig. 2.5: overlap matrices of many replicas, replica symmetric and broken."""
 
-    n: int = Field(512, ge=4, description="number of spins")
+    n: int = Field(512, ge=4, description="number of Ising spins")
+    vector_n: int = Field(256, ge=4, description="number of spins of three components")
     temperature: float = Field(0.3, gt=0, description="in units of the critical temperature")
     strength: float = Field(2.0, gt=0, description="field of the replica-symmetric panel, in units of J R / sqrt(D)")
     replicas: int = Field(50, ge=4, description="independent replicas")
@@ -361,10 +362,8 @@ def _matrix_part(config: OverlapMatricesConfig, part: dict[str, Any], context: R
 
     panel = part["panel"]
     dim = 3 if panel.endswith("3") else 1
-    couplings = gf.SherringtonKirkpatrick().sample(n=config.n, seed=config.seed)
-    strength = config.strength if panel.startswith("symmetric") else 0.0
-    fields = gf.gaussian_fields(config.n, dim=dim, seed=config.seed, radius="sqrt_d", strength=strength)
-    model = gf.VectorSpin(couplings, fields, radius="sqrt_d")
+    glass = gf.VectorGlass(dim=dim, radius="sqrt_d", field=config.strength if panel.startswith("symmetric") else 0.0)
+    model = glass.sample(n=config.vector_n if dim == 3 else config.n, seed=config.seed)
     return _tempered(model, [1.0 / config.temperature], config, config.replicas, config.seed, context).isel(beta=0)
 
 
@@ -395,7 +394,7 @@ OVERLAP_MATRICES = RunSpec(
     name="honkoop2025/overlap-matrices",
     summary="Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
     config=OverlapMatricesConfig,
-    scales={"quick": {"n": 64, "replicas": 20, "max_sweeps": 6200}, "paper": {}},
+    scales={"quick": {"n": 64, "vector_n": 64, "replicas": 20, "max_sweeps": 6200}, "paper": {}},
     parts=lambda config: [{"panel": panel} for panel in _PANELS],
     compute=_matrix_part,
     combine=_matrix_combine,
