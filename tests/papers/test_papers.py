@@ -522,6 +522,7 @@ def test_the_observables_without_a_field_exist_for_the_energy_only(tmp_path):
         ("honkoop2025/alignment", {"mode": "legacy"}),
         ("honkoop2025/alignment", {"strength": 0.5}),
         ("honkoop2025/alignment-symmetric", {"mode": "legacy"}),
+        ("honkoop2025/observables", {"mode": "legacy"}),
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2])

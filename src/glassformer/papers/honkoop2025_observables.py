@@ -206,7 +206,7 @@ OBSERVABLES = RunSpec(
     notes=(
         "The publication's specific heat is the variance over time of an alignment, without beta^2; in runs that are "
         "shorter than the relaxation of the legacy sampler it measures the length of the run, and the peak moves with "
-        "it. mode=correct measures the energy of the model with couplings (J + J^T) / 2: no peak, neither of the "
-        "specific heat nor of its autocorrelation time."
+        "it. mode=correct measures the energy of the model with couplings (J + J^T) / 2: the specific heat has no peak, "
+        "and the autocorrelation time stays between 0.5 and 0.7 sweeps."
     ),
 )
