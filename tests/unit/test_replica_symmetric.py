@@ -119,6 +119,8 @@ def test_the_ferromagnet_solves_its_equations_and_no_solution_is_lower(mean: flo
         glass(1, 0.8, mean=1.6, field_law="sphere", field=0.3),
         glass(1, 0.8, mean=0.4, field_law="uniform", field=0.2),
         glass(1, 0.8, mean=2.1),
+        glass(2, 1.1, scale=1.2, field_law="uniform", field=0.3),
+        glass(9, "bal", field_law="uniform", field=0.8),
     ],
     ids=str,
 )
@@ -221,13 +223,35 @@ def test_a_large_sample_tends_to_the_spherical_limit(reduced: float, tolerance: 
     assert float(found.energy) / dim == pytest.approx(float(limit.energy_per_spin_and_component), abs=tolerance)
 
 
+@pytest.mark.parametrize(("dim", "radius", "field"), [(2, 1.3, 0.2), (3, "bal", 0.5), (8, 0.9, 0.4)])
+def test_a_uniform_field_orders_one_component_and_the_transverse_freeze_on_their_line(
+    dim: int, radius: Any, field: float
+) -> None:
+    system = glass(dim, radius, scale=1.2, field_law="uniform", field=field)
+    line = gf.solve(glass(dim, radius, scale=1.2, field_law="uniform"), gf.GabayToulouse(system.field_per_site))
+    t = float(line.temperature)
+    at = solve(system, 1 / t)
+    assert at["replicon"] == pytest.approx(0.0, abs=1e-9)
+    assert at["magnetization"] == pytest.approx(float(line.magnetization), rel=1e-9)
+    assert at["overlap"] == pytest.approx(float(line.overlap_longitudinal) / dim, rel=1e-9)
+    assert at["square_transverse"] == pytest.approx(float(line.square_transverse), rel=1e-9)
+    assert solve(system, 1.1 / t)["replicon"] < 0.0 < solve(system, 0.9 / t)["replicon"]
+    # a vanishing field leaves the paramagnet
+    beta = 0.7 / system.critical_temperature
+    hot = solve(glass(dim, radius, scale=1.2, field_law="uniform", field=1e-7), beta)
+    isotropic = solve(glass(dim, radius, scale=1.2), beta)
+    for name in ("energy", "free_energy", "entropy", "replicon", "specific_heat"):
+        assert hot[name] == pytest.approx(isotropic[name], rel=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("dim", "law", "field"), [(1, "gaussian", 0.6), (3, "gaussian", 0.5), (3, "sphere", 0.5), (6, "sphere", 0.3)]
+    ("dim", "law", "field"),
+    [(1, "gaussian", 0.6), (3, "gaussian", 0.5), (3, "sphere", 0.5), (6, "sphere", 0.3), (3, "uniform", 0.6)],
 )
 def test_a_simulation_in_a_field_agrees(dim: int, law: str, field: float) -> None:
     n, samples = 200, 6
     system = glass(dim, "sqrt_d", field_law=law, field=field)
-    beta = 1.6
+    beta = 0.9 if law == "uniform" else 1.6  # above the line
     theory = solve(system, beta)
     assert theory["replicon"] > 0.0
     rows = []
@@ -291,7 +315,6 @@ def test_sampling_a_glass_draws_what_the_law_says() -> None:
         (gf.SherringtonKirkpatrick(), gf.ReplicaSymmetric(1.0), "VectorGlass(law, dim=...)"),
         (gf.VectorGlass(dim=3).sample(n=4, seed=1), gf.ReplicaSymmetric(1.0), "VectorGlass(law, dim=...)"),
         (glass(3, mean=0.5), gf.ReplicaSymmetric(1.0), "a mean of the couplings needs dim=1"),
-        (glass(3, field_law="uniform", field=0.5), gf.ReplicaSymmetric(1.0), "it needs dim=1 or random fields"),
     ],
 )
 def test_what_a_method_cannot_treat_is_refused(system: Any, method: Any, piece: str) -> None:

@@ -134,7 +134,7 @@ class ReplicaSymmetricConfig(GlassConfig):
     beta: Annotated[Values | None, Field(description="inverse temperature in place of temperature")] = None
     field_law: Annotated[
         Literal["gaussian", "fixed", "uniform"],
-        Field(description="normal components; random directions of one length; or one vector (dim=1 only)"),
+        Field(description="normal components; random directions of one length; or one vector for all spins"),
     ] = "gaussian"
     field: Annotated[
         float, Field(ge=0, description="root mean square of the field per component; its length is sqrt(D) times that")

@@ -88,8 +88,6 @@ def _one_parameter(glass: Any) -> str:
         return _NEEDS_GLASS
     if glass.dim > 1 and glass.law.mean:
         return f"a mean of the couplings needs dim=1, not {glass.dim}"
-    if glass.dim > 1 and glass.field_law == "uniform" and glass.field:
-        return f"a uniform field singles out one of {glass.dim} components; it needs dim=1 or random fields"
     return ""
 
 

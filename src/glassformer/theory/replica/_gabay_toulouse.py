@@ -111,7 +111,7 @@ def _averages(dim: int, field: float, unknowns: FloatArray) -> tuple[Longitudina
 def _line(dim: int, field: float) -> tuple[float, Longitudinal, float]:
     """Return T / T_c, the averages there, and the residual, by Newton's method along growing fields."""
     if field == 0.0:
-        return 1.0, Longitudinal(0.0, 1.0 - 1.0 / dim, 1.0 / dim, 1.0 / dim**2, 0.0), 0.0
+        return 1.0, Longitudinal(0.0, 1.0 - 1.0 / dim, 1.0 / dim, 1.0 / dim**2, 0.0, 0.0), 0.0
     at = min(field, 0.3 / math.sqrt(dim))
     unknowns = np.array(
         [at**2, math.log(at / math.sqrt(dim)), -math.log(dim)]

@@ -9,6 +9,7 @@ which has one maximum: :math:`\log p` is concave in x for D >= 3 and has one ext
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -23,14 +24,15 @@ _HALVINGS = 60
 
 class Longitudinal(NamedTuple):
     r"""Averages over the random field: :math:`E\langle x\rangle^2`, :math:`E[1-\langle x^2\rangle]`,
-    :math:`E[\langle x^2\rangle-\langle x\rangle^2]`, :math:`E[(1-\langle x^2\rangle)^2]/(D-1)^2` and
-    :math:`E\langle x\rangle`."""
+    :math:`E[\langle x^2\rangle-\langle x\rangle^2]`, :math:`E[(1-\langle x^2\rangle)^2]/(D-1)^2`
+    :math:`E\langle x\rangle` and the mean logarithm of the normaliser."""
 
     overlap: float
     rest: float
     variance: float
     transverse: float
     mean: float
+    log_normalizer: float
 
 
 def _log_density(theta: FloatArray, kappa: FloatArray, a: float, dim: int) -> FloatArray:
@@ -55,12 +57,22 @@ def _mode(kappa: FloatArray, a: float, dim: int) -> FloatArray:
     return 0.5 * (low + high)
 
 
-def spin_moments(kappa: FloatArray, a: float, dim: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""Return :math:`\langle x\rangle`, :math:`1-\langle x^2\rangle` and the variance of x for each :math:`\kappa\ge0`.
+class SpinMoments(NamedTuple):
+    r""":math:`\langle x\rangle`, :math:`1-\langle x^2\rangle`, variance of x, and the logarithm of the normaliser relative
+    to the uniform law on the sphere."""
 
-    All three keep their relative accuracy in the cold, where the last two vanish.
+    mean: FloatArray
+    rest: FloatArray
+    variance: FloatArray
+    log_normalizer: FloatArray
 
-    >>> mean, rest, variance = spin_moments(np.array([2.0]), 0.0, 3)
+
+def spin_moments(kappa: FloatArray, a: float, dim: int) -> SpinMoments:
+    r"""Return the moments of one spin for each :math:`\kappa\ge0`.
+
+    They keep their relative accuracy in the cold, where two of them vanish.
+
+    >>> mean, rest, _, _ = spin_moments(np.array([2.0]), 0.0, 3)
     >>> mean.round(6).tolist(), rest.round(6).tolist()  # A_3(2) and 2 A_3(2) / 2
     ([0.537315], [0.537315])
     """
@@ -86,13 +98,15 @@ def spin_moments(kappa: FloatArray, a: float, dim: int) -> tuple[FloatArray, Flo
         second += (weight * shift**2).sum(axis=1)
         rest += (weight * np.sin(theta) ** 2).sum(axis=1)
     shifted = first / total
-    return np.cos(peak) + shifted, rest / total, second / total - shifted**2
+    uniform = 0.5 * math.log(math.pi) + math.lgamma(0.5 * (dim - 1)) - math.lgamma(0.5 * dim)
+    variance = second / total - shifted**2
+    return SpinMoments(np.cos(peak) + shifted, rest / total, variance, top + np.log(total) - uniform)
 
 
 def longitudinal(dim: int, mean: float, variance: float, a: float) -> Longitudinal:
     r"""Return the averages over :math:`\kappa=|\mathrm{mean}+\sqrt{\mathrm{variance}}\,z|`; all but one are even in it."""
     kappa, weight, sign = nodes(1, mean, variance)
-    along, rest, spread = spin_moments(kappa, a, dim)
+    along, rest, spread, log_normalizer = spin_moments(kappa, a, dim)
     transverse = rest / (dim - 1)
     return Longitudinal(
         float(weight @ along**2),
@@ -100,4 +114,5 @@ def longitudinal(dim: int, mean: float, variance: float, a: float) -> Longitudin
         float(weight @ spread),
         float(weight @ transverse**2),
         float(weight @ (along * sign)),
+        float(weight @ log_normalizer),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +14,7 @@ from scipy.optimize import brentq
 from glassformer._core._status import Status, attach_evidence
 from glassformer._core._validation import FloatArray, as_number
 from glassformer.theory.replica._site import _TOLERANCE, Site
+from glassformer.theory.replica._uniform import UniformSite
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from glassformer.models import VectorGlass
 
 _STABLE = -1e-9  # a replicon above it is not negative beyond rounding
+_UNSTABLE = "Replica symmetry is broken here (the replicon is negative): this is an approximation."
+_FROZEN = "The transverse components are frozen here (the replicon is negative), which this solution leaves out."
 _STEP = 2e-3  # of the differences that give the specific heat
 
 
@@ -38,7 +42,9 @@ class ReplicaSymmetric:
 
     Where the replicon is negative the solution is unstable and only an approximation (energy and entropy are off by a few
     per cent, the entropy of few components is negative when cold): the status is ``out_of_range``. With several
-    solutions (a ferromagnetic mean) the one of lowest free energy is returned. A mean or a uniform field needs D = 1.
+    solutions (a ferromagnetic mean) the one of lowest free energy is returned. A mean needs D = 1. In a uniform field and
+    for D > 1 only the component along the field has an overlap (with the quadrupolar term of `GabayToulouse`), and the
+    replicon is that of the transverse ones, :math:`1-\beta^2J^2E[\langle S_T^2\rangle^2]`.
 
     Parameters
     ----------
@@ -67,10 +73,10 @@ class ReplicaSymmetric:
 
     def solve_glass(self, glass: VectorGlass) -> xr.Dataset:
         """Return the solution as scalars; `glassformer.solve` calls this."""
-        import xarray as xr
-
         clock = time.perf_counter()
         beta, r, dim = float(self.beta), glass.r, glass.dim
+        if dim > 1 and glass.field_law == "uniform" and beta * glass.field > 0.0:
+            return self._solve_uniform(glass)
         site = site_of(glass, beta)
         q, mu = order_parameters(site)
         found = site.moments(q, mu)
@@ -78,30 +84,64 @@ class ReplicaSymmetric:
         energy = site.scaled_energy(q, mu, found)
         free = site.scaled_free_energy(q, mu, found.complement)
         heat = _specific_heat(site, q, mu)
-        replicon = site.replicon(found)
         along = site.drive or glass.field_law == "uniform"  # other fields have no common direction
-        over = 1.0 / beta if beta > 0 else 0.0  # u and f vanish at infinite temperature
         values = {
             "overlap": (q * (r * r / dim), "length^2"),
             "overlap_normalized": (q, "1"),
             "magnetization": (r * (found.mean if along else 0.0), "length"),
+        }
+        thermal = (energy, free, site.entropy(q, mu, found.complement), heat)
+        return self._result(glass, values, thermal, site.replicon(found), residual, clock)
+
+    def _solve_uniform(self, glass: VectorGlass) -> xr.Dataset:
+        clock = time.perf_counter()
+        beta, r, dim = float(self.beta), glass.r, glass.dim
+        site = UniformSite(dim, beta * glass.critical_temperature, beta * r * glass.field_per_site)
+        solution = site.solve()
+        heat = implicit_heat(site.evaluate, np.array([solution.overlap, solution.variance]))
+        values = {
+            "overlap": (solution.overlap * (r * r / dim), "length^2"),
+            "overlap_normalized": (solution.overlap, "1"),
+            "magnetization": (r * solution.found.mean, "length, along the field"),
+            "square_longitudinal": (r * r * (solution.overlap + solution.variance), "length^2"),
+            "square_transverse": (r * r * solution.found.rest / (dim - 1), "length^2"),
+        }
+        thermal = (solution.energy, solution.free_energy, solution.energy - solution.free_energy, heat)
+        return self._result(glass, values, thermal, solution.replicon, solution.residual, clock)
+
+    def _result(
+        self,
+        glass: VectorGlass,
+        values: dict[str, tuple[float, str]],
+        thermal: tuple[float, float, float, float],
+        replicon: float,
+        residual: float,
+        clock: float,
+    ) -> xr.Dataset:
+        import xarray as xr
+
+        energy, free, entropy, heat = thermal
+        over = 1.0 / self.beta if self.beta > 0 else 0.0  # u and f vanish at infinite temperature
+        values |= {
             "energy": (over * energy, "energy per spin"),
             "free_energy": (over * free, "energy per spin, relative to independent spins"),
-            "entropy": (site.entropy(q, mu, found.complement), "nats per spin, relative to independent spins"),
+            "entropy": (entropy, "nats per spin, relative to independent spins"),
             "specific_heat": (heat, "nats per spin"),
             "replicon": (replicon, "1"),
             "critical_temperature": (glass.critical_temperature, "energy"),
             "residual": (residual, "1"),
         }
         stable = replicon >= _STABLE
-        note = "" if stable else "Replica symmetry is broken here (the replicon is negative): this is an approximation."
+        note = "" if stable else _UNSTABLE
+        if not stable and "square_transverse" in values:
+            note = _FROZEN
         return attach_evidence(
             xr.Dataset({name: ((), value + 0.0, {"units": unit}) for name, (value, unit) in values.items()}),
             status=Status.NOT_CONVERGED if residual > 1e-9 else Status.CONVERGED if stable else Status.OUT_OF_RANGE,
             method="ReplicaSymmetric",
             wall_time=time.perf_counter() - clock,
             citations=tuple(dict.fromkeys((*glass.citations, *self.citations))),
-            beta=beta,
+            beta=float(self.beta),
             residual=residual,
             note=note or None,
         )
@@ -147,34 +187,41 @@ def order_parameters(site: Site) -> tuple[float, float]:
 
 
 def _specific_heat(site: Site, q: float, mu: float) -> float:
-    r"""Return :math:`du/dT` by the implicit function theorem.
-
-    With :math:`B(x,s)=\beta u` at order parameters x and :math:`s=\log\beta`, :math:`du/dT=B-B_s-B_x\cdot x_s` and
-    :math:`(1-G_x)x_s=G_s`. B and G are smooth where the solution is not (at :math:`T_c`), so their differences are safe.
-    """
+    """Return du/dT; order parameters that vanish stay zero."""
     present = [k for k, value in enumerate((q, mu)) if value != 0.0]
 
-    def evaluate(factor: float, scale: tuple[float, float]) -> FloatArray:
-        at = site.scaled(factor)
-        found = at.moments(q * scale[0], mu * scale[1])
-        return np.array([at.scaled_energy(q * scale[0], mu * scale[1], found), found.square, found.mean])
+    def evaluate(factor: float, at: FloatArray) -> FloatArray:
+        orders = [0.0, 0.0]
+        for k, value in zip(present, at):
+            orders[k] = float(value)
+        here = site.scaled(factor)
+        found = here.moments(orders[0], orders[1])
+        right = (found.square, found.mean)
+        return np.array([here.scaled_energy(orders[0], orders[1], found), *(right[k] for k in present)])
 
-    def difference(which: int) -> FloatArray:
+    return implicit_heat(evaluate, np.array([(q, mu)[k] for k in present]))
+
+
+def implicit_heat(evaluate: Callable[[float, FloatArray], FloatArray], x: FloatArray) -> float:
+    r"""Return :math:`du/dT` by the implicit function theorem, at order parameters x > 0 that solve x = G(x).
+
+    ``evaluate(factor, x)`` returns :math:`B=\beta u` and G at `factor` times the inverse temperature. With
+    :math:`s=\log\beta`, :math:`du/dT=B-B_s-B_x\cdot x_s` and :math:`(1-G_x)x_s=G_s`. B and G are smooth where the solution is
+    not (at :math:`T_c`), so their differences are safe.
+    """
+
+    def difference(along: int) -> FloatArray:
         def at(step: float) -> FloatArray:
-            factors = [1.0, 1.0, 1.0]
-            factors[which] += step
-            return evaluate(factors[0], (factors[1], factors[2]))
+            scale = np.ones(1 + x.size)
+            scale[along] += step
+            return evaluate(float(scale[0]), scale[1:] * x)
 
         return (8.0 * (at(_STEP) - at(-_STEP)) - (at(2 * _STEP) - at(-2 * _STEP))) / (12.0 * _STEP)
 
-    here = evaluate(1.0, (1.0, 1.0))
     by_beta = difference(0)
-    heat = here[0] - by_beta[0]
-    if present:
-        by_order = [difference(1 + k) for k in present]  # logarithmic: x d/dx
-        targets = [1 + k for k in present]
-        size = np.array([(q, mu)[k] for k in present])
-        slope = np.array([[column[row] for column in by_order] for row in targets]) / size[:, None]
-        rate = np.linalg.solve(np.eye(len(present)) - slope, by_beta[targets] / size)
-        heat -= float(np.array([column[0] for column in by_order]) @ rate)
+    heat = evaluate(1.0, x)[0] - by_beta[0]
+    if x.size:
+        by_order = np.stack([difference(1 + k) for k in range(x.size)], axis=1)  # logarithmic: x d/dx
+        slope = by_order[1:] / x[:, None]
+        heat -= by_order[0] @ np.linalg.solve(np.eye(x.size) - slope, by_beta[1:] / x)
     return float(heat)
