@@ -133,6 +133,7 @@ def phase_diagram_figure(dataset: xr.Dataset) -> Figure:
         if not legacy:
             _verdict_map(axes[2], dataset, dataset["almeida_thouless_strength"].values)
             axes[2].set(ylabel="field strength |x| / R", title="verdict")
+            axes[2].set_ylim(top=1.25 * max(float(dataset["strength"].max()), 0.1))  # room for the legend
             axes[2].legend(loc="upper right", fontsize=7)
         return figure
 
