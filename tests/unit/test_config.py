@@ -491,7 +491,7 @@ def test_values_that_cannot_be_read_get_one_sentence(typed: str, piece: str) -> 
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 40), st.sampled_from(["lin", "log"]))
+@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 40), st.sampled_from(["lin", "log", ""]))
 def test_ranges_include_both_ends_exactly_and_are_even(start: float, stop: float, count: int, kind: str) -> None:
     values = parse_range(f"{start!r}:{stop!r}:{kind}{count}")
     assert (values[0], values[-1], len(values)) == (start, stop, count)

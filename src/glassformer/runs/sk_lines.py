@@ -73,7 +73,7 @@ AT_LINE = RunSpec(
     config=SkLineConfig,
     compute=_at_line,
     plot="glassformer.plotting.phases:sk_line_figure",
-    citations=("glassformer",),
+    citations=("almeida1978", "glassformer"),
     long_help=(
         "One point of the line is both: replica symmetry breaks in the field H, and, without field, in a ferromagnet of "
         "mean coupling J_0 with J_0 m = H. So temperature gives field and coupling_mean, and coupling_mean temperature."

@@ -174,7 +174,7 @@ AT_LINE = RunSpec(
     config=AtLineConfig,
     compute=_at_line,
     plot="glassformer.plotting.phases:at_line_figure",
-    citations=("glassformer",),
+    citations=("almeida1978", "sharma2010", "glassformer"),
     long_help=(
         "field is the root mean square per component, field_per_site the length sqrt(D) field. Couplings whose bonds are "
         "counted twice in the energy (J_ij and J_ji independent, of variance J0^2 / N) have coupling = sqrt(2) J0."
@@ -186,7 +186,7 @@ GABAY_TOULOUSE = RunSpec(
     config=GabayToulouseConfig,
     compute=_gabay_toulouse,
     plot="glassformer.plotting.phases:gabay_toulouse_figure",
-    citations=("glassformer",),
+    citations=("gabay1981", "glassformer"),
     long_help="field is the length of the uniform field vector; the component of the spins along it is ordered anyway.",
 )
 REPLICA_SYMMETRIC = RunSpec(
@@ -195,6 +195,6 @@ REPLICA_SYMMETRIC = RunSpec(
     config=ReplicaSymmetricConfig,
     compute=_replica_symmetric,
     plot="glassformer.plotting.phases:replica_symmetric_figure",
-    citations=("glassformer",),
+    citations=("sherrington1975", "almeida1978", "glassformer"),
     long_help="Where the replicon is negative replica symmetry is broken, and the status says out_of_range.",
 )
