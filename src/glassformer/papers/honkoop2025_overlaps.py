@@ -310,7 +310,7 @@ PHASE_DIAGRAM = RunSpec(
             "sweeps": 60,
             "max_sweeps": 4000,
         },
-        "paper": {"samples": 4},
+        "paper": {"samples": 4, "max_sweeps": 60_000},
     },
     parts=_parts,
     compute=_part,
@@ -329,7 +329,7 @@ PHASE_DIAGRAM = RunSpec(
         Expected("replica_symmetric_gap", 0.0, 0.03, "replica-symmetric solution", when=_CORRECT),
         Expected("overlap_mean", 1.0, 0.03, "Fig. 4.2", select={"strength": 2.5, "beta": 1000.0}, when=_LEGACY),
         Expected("overlap_mean", 0.0, 0.25, "Fig. 4.2", "paper", {"strength": 0.0, "beta": 1.0}, _LEGACY),
-        _expect_few("overlap_aligned_spread_mean", 0.27, 0.12, beta=3.0),
+        _expect_few("overlap_aligned_spread_mean", 0.22, 0.16, beta=3.0),
         _expect_few("spin_glass_susceptibility_mean", 1 / (1 - 0.8**2), 1.3, beta=0.8),
     ),
     notes=(
