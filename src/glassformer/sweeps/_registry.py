@@ -76,50 +76,51 @@ _TABLE: dict[str, Entry] = {
         "glassformer.runs.sk_lines:AT_LINE", "Where replica symmetry breaks in the Sherrington-Kirkpatrick model"
     ),
     "honkoop2025/alignment": Entry(
-        "glassformer.papers.honkoop2025:ALIGNMENT",
+        "glassformer.papers.honkoop2025.alignment:ALIGNMENT",
         "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",
     ),
     "honkoop2025/alignment-symmetric": Entry(
-        "glassformer.papers.honkoop2025:ALIGNMENT_SYMMETRIC",
+        "glassformer.papers.honkoop2025.alignment:ALIGNMENT_SYMMETRIC",
         "Fig. B.3.2: the same with symmetrised couplings (J + J^T) / 2",
     ),
     "honkoop2025/convergence": Entry(
-        "glassformer.papers.honkoop2025:CONVERGENCE",
+        "glassformer.papers.honkoop2025.alignment:CONVERGENCE",
         "Fig. B.3.1: convergence of the legacy sampler against the number of moves",
     ),
     "honkoop2025/kinetic-ratios": Entry(
-        "glassformer.papers.honkoop2025:KINETIC_RATIOS",
+        "glassformer.papers.honkoop2025.alignment:KINETIC_RATIOS",
         "Fig. A.2.1: three acceptance ratios of the legacy sampler at low temperature",
     ),
     "honkoop2025/phase-diagram": Entry(
-        "glassformer.papers.honkoop2025_overlaps:PHASE_DIAGRAM",
+        "glassformer.papers.honkoop2025.phase_diagram:PHASE_DIAGRAM",
         "Fig. 4.2: overlap matrices over field and temperature (correct, legacy, or D = 1, 2, 3)",
     ),
     "honkoop2025/overlap-matrices": Entry(
-        "glassformer.papers.honkoop2025_overlaps:OVERLAP_MATRICES",
+        "glassformer.papers.honkoop2025.overlap_matrices:OVERLAP_MATRICES",
         "Fig. 2.5: overlap matrices of equilibrated replicas, replica symmetric and broken",
     ),
     "honkoop2025/observables": Entry(
-        "glassformer.papers.honkoop2025_observables:OBSERVABLES",
+        "glassformer.papers.honkoop2025.observables:OBSERVABLES",
         "Text of B.3: specific heat and autocorrelation time against inverse temperature (legacy or correct)",
     ),
     "honkoop2025/sk-phase-diagrams": Entry(
-        "glassformer.papers.honkoop2025_phases:SK_PHASE_DIAGRAMS",
+        "glassformer.papers.honkoop2025.phases:SK_PHASE_DIAGRAMS",
         "Figs. 2.3, 2.4: phases of the Sherrington-Kirkpatrick model against ferromagnetic mean and field",
     ),
     "bal2023/vector-dynamics": Entry(
-        "glassformer.papers.bal2023:VECTOR_DYNAMICS",
+        "glassformer.papers.bal2023.vector:VECTOR_DYNAMICS",
         "Figures 2-5: naive mean field, TAP (corrected and as published) and Gram closure relaxing from one state",
     ),
     "bal2023/binary": Entry(
-        "glassformer.papers.bal2023_binary:BINARY",
+        "glassformer.papers.bal2023.binary:BINARY",
         "Kinetic Ising model: relaxation, random starts and spread over samples around the critical temperature",
     ),
     "bal2023/response": Entry(
-        "glassformer.papers.bal2023:RESPONSE", "Figure 6: length of the mean spin against length of the field"
+        "glassformer.papers.bal2023.vector:RESPONSE", "Figure 6: length of the mean spin against length of the field"
     ),
     "bal2023/bessel": Entry(
-        "glassformer.papers.bal2023:BESSEL", "Bessel ratios at x = sqrt(nu), nu, nu^2: they tend to 0, sqrt(2) - 1, 1"
+        "glassformer.papers.bal2023.vector:BESSEL",
+        "Bessel ratios at x = sqrt(nu), nu, nu^2: they tend to 0, sqrt(2) - 1, 1",
     ),
     "bal2026/fidelity": Entry(
         "glassformer.papers.bal2026:FIDELITY",

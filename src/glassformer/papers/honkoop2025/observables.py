@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from glassformer._core._errors import invalid
-from glassformer.papers.honkoop2025 import SystemConfig
+from glassformer.papers.honkoop2025.alignment import SystemConfig
 from glassformer.sweeps import Expected, FloatGrid, RunContext, RunSpec
 
 if TYPE_CHECKING:
