@@ -238,8 +238,13 @@ class _Study:
     def _test(self, k: int) -> EquilibrationTest:
         model = self.model
         off_diagonal = model.couplings - np.diag(np.diag(model.couplings))
-        scale = model.r**2 * float(np.sqrt(np.sum(off_diagonal**2) / model.n))
-        scale += model.r * float(np.linalg.norm(model.fields, axis=1).mean())
+        # Shares of the largest first: squares must neither overflow nor vanish, whatever the units.
+        strongest, farthest = float(np.abs(off_diagonal).max()), float(np.abs(model.fields).max())
+        scale = 0.0
+        if strongest > 0:
+            scale += model.r**2 * strongest * float(np.sqrt(np.sum((off_diagonal / strongest) ** 2) / model.n))
+        if farthest > 0:
+            scale += model.r * farthest * float(np.linalg.norm(model.fields / farthest, axis=1).mean())
         unit = scale if scale > 0 else 1.0
         return equilibration_test(
             model.energy(self.now[k]) / unit,

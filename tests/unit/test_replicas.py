@@ -236,6 +236,21 @@ def test_a_single_hot_temperature_still_has_a_ladder():
     assert float(found.spin_glass_susceptibility[0]) == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.parametrize("unit", [2.0**-660, 2.0**480])
+def test_ladder_and_test_know_no_unit_of_energy(unit):
+    model = _glass(12, 1, strength=0.4)
+    scaled = gf.VectorSpin(unit * model.couplings, unit * model.fields, radius=model.radius)
+    ladder = gf.tempering_ladder(model, [5.0])
+    assert len(ladder) > 3
+    assert np.array(gf.tempering_ladder(scaled, [5.0 / unit])) * unit == pytest.approx(np.array(ladder), rel=1e-9)
+    assert gf.tempering_ladder(model, [1e300])[-1] == 1e300
+    ask = {"sweeps": 40, "max_sweeps": 120, "seed": 3}
+    found, other = gf.compare_replicas(model, 5.0, **ask), gf.compare_replicas(scaled, 5.0 / unit, **ask)
+    assert 0.3 < float(other.energy_drift_error[0] / found.energy_drift_error[0]) < 3.0
+    noise = np.hypot(found.energy_error[0], other.energy_error[0] / unit)
+    assert abs(float(other.energy[0] / unit - found.energy[0])) < 5 * float(noise)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -152,10 +152,12 @@ def tempering_ladder(model: VectorSpin, betas: npt.ArrayLike, *, hottest: float 
         raise invalid("betas", wanted.tolist(), "positive inverse temperatures", "for infinite temperature pass 1e-6")
     off_diagonal = model.couplings - np.diag(np.diag(model.couplings))
     share = model.r**2 / model.dim
-    critical = share * float(np.sqrt(np.sum(off_diagonal**2) / model.n))
-    drive = share * float(np.sum(model.fields**2)) / model.n
+    critical = share * _length(off_diagonal) / float(np.sqrt(model.n))
+    drive = (
+        float(np.sqrt(share)) * _length(model.fields) / float(np.sqrt(model.n))
+    )  # spread of the field energy of a spin
     if hottest is None:
-        scale = max(critical, float(np.sqrt(drive)))
+        scale = max(critical, drive)
         hottest = min(0.5 / scale, float(wanted[0])) if scale > 0 else float(wanted[0])
     hottest = check_beta(hottest)
     if not 0.0 < hottest <= wanted[0]:
@@ -164,9 +166,11 @@ def tempering_ladder(model: VectorSpin, betas: npt.ArrayLike, *, hottest: float 
 
     def density(log_beta: npt.ArrayLike) -> FloatArray:  # levels per unit of log beta
         beta = np.exp(log_beta)
-        heat = np.minimum(0.5 * model.dim, beta**2 * (0.5 * model.dim * critical**2 + drive))
-        if model.dim == 1 and critical > 0:
-            heat = heat * np.minimum(1.0, 1.0 / (beta * critical))
+        # Beyond these bounds each part alone reaches the limit D/2, so nothing is lost, and no square overflows.
+        own, driven = np.minimum(beta * critical, 1.0), np.minimum(beta * drive, np.sqrt(model.dim))
+        heat = np.minimum(0.5 * model.dim, 0.5 * model.dim * own**2 + driven**2)
+        if model.dim == 1:
+            heat = heat / np.maximum(1.0, beta * critical)
         return np.sqrt(model.n * heat) / _SWAP_DISTANCE
 
     ladder: list[float] = [float(fixed[0])]
@@ -179,6 +183,12 @@ def tempering_ladder(model: VectorSpin, betas: npt.ArrayLike, *, hottest: float 
     if len(ladder) == 1:  # a swap needs two
         ladder = [0.5 * ladder[0], *ladder]
     return tuple(ladder)
+
+
+def _length(values: FloatArray) -> float:
+    """Return the root of the sum of squares, which neither overflow nor vanish whatever the units."""
+    largest = float(np.abs(values).max())
+    return largest * float(np.linalg.norm(values / largest)) if largest > 0 else 0.0
 
 
 def equalised_ladder(betas: npt.ArrayLike, rates: npt.ArrayLike) -> FloatArray:
