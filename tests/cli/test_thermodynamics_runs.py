@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import ask, refuse, settings, succeed
+from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
 from glassformer.cli._values import jsonable
@@ -133,6 +133,18 @@ def test_symmetric_couplings_produce_nothing_by_any_estimator() -> None:
     ]
     for name, value in zip(values["estimator"], values["entropy_production"]):
         assert abs(value) < (0.05 if name == "path" else 1e-12)  # a path keeps its two ends
+
+
+@pytest.mark.parametrize("run", ["vector/entropy-production", "vector/relaxation"])
+def test_where_cold_states_never_part_enumeration_is_left_out_and_the_rest_is_told(run: str) -> None:
+    np.save("strong.npy", 40 * (np.ones((N, N)) + np.triu(np.ones((N, N)))))
+    given = {**ising(), "couplings": "strong.npy", "beta": 50.0, "steps": 60}
+    outcome = call("run", run, *settings(**given), "--seed", "2", "--no-figure", "--json")
+    assert outcome.code == 0  # too short, which is a warning
+    answer = outcome.json
+    assert "Enumeration is left out" in answer["evidence"]["note"]
+    assert "enumeration" not in answer["values"].get("estimator", [])
+    assert "relaxation_rate_enumeration" not in answer["values"]
 
 
 # ---------------------------------------------------------------- relaxation and asymmetry

@@ -16,6 +16,8 @@ from glassformer.sweeps import RunContext, RunSpec
 if TYPE_CHECKING:
     import xarray as xr
 
+    from glassformer.models import VectorSpin
+
 _LARGEST = 10  # spins by enumeration
 _MATRICES = 256  # spins
 _STORED = 2**27  # numbers of a stored path: a gigabyte
@@ -42,10 +44,12 @@ def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) 
         raise invalid(
             "the stored paths, steps x replicas x sites x components", size, f"at most {_STORED}", "lower steps"
         )
-    theories = {"gram": gf.Relaxation(gf.GramClosure(config.beta))}
+    solved, unresolved = {"gram": _solve(config, model, gf.GramClosure(config.beta))}, ""
     if model.dim == 1 and model.n <= _LARGEST:
-        theories["enumeration"] = gf.Relaxation(gf.Enumeration(config.beta))
-    solved = {name: gf.solve(model, question, steps=config.lags, throw=False) for name, question in theories.items()}
+        try:
+            solved["enumeration"] = _solve(config, model, gf.Enumeration(config.beta))
+        except InvalidInputError as error:  # at low temperature; the others still have an answer
+            unresolved = f" Enumeration is left out: {error}"
     simulation = gf.simulate(
         model, gf.ParallelHeatBath(config.beta), steps=config.steps, burn_in=config.burn_in, replicas=config.replicas,
         seed=config.seed, measure=gf.Measure(snapshots=config.steps), progress=context.progress,
@@ -57,7 +61,15 @@ def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) 
     for name, found in solved.items():
         for quantity in found.data_vars:
             variables[f"{quantity}_{name}"] = (found[quantity].dims, found[quantity].values)
-    return _labelled(config, simulation, solved, variables)
+    dataset = _labelled(config, simulation, solved, variables)
+    dataset.attrs["note"] += unresolved
+    return dataset
+
+
+def _solve(config: RelaxationConfig, model: VectorSpin, method: Any) -> xr.Dataset:
+    import glassformer as gf
+
+    return gf.solve(model, gf.Relaxation(method), steps=config.lags, throw=False)
 
 
 def _measured(config: RelaxationConfig, simulation: xr.Dataset, paths: np.ndarray) -> dict[str, Any]:
