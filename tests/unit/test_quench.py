@@ -132,6 +132,16 @@ def test_a_start_that_leaves_states_out_weakens_the_fluctuation_theorem_by_what_
     assert float(found["fluctuation_theorem_housekeeping"]) == pytest.approx(1.0)
 
 
+def test_a_cold_start_in_the_fields_leaves_no_state_out() -> None:
+    model, _ = ising(4, 8)
+    model = gf.VectorSpin(model.couplings, np.sign(model.fields) * (0.5 + np.abs(model.fields)), radius=model.r)
+    law = gf.Enumeration(30.0).start_law(model, "fields")
+    assert np.log(law.max() / law.min()) == pytest.approx(2 * 30.0 * model.r * np.abs(model.fields).sum(), rel=1e-12)
+    found = gf.solve(model, gf.Quench(gf.Enumeration(30.0)), start="fields", steps=2)
+    assert float(found["fluctuation_theorem"]) == pytest.approx(1.0, abs=1e-9)
+    assert float(found["fluctuation_theorem_nonadiabatic"]) == pytest.approx(1.0, abs=1e-9)
+
+
 def test_an_injected_wrong_sign_breaks_the_fluctuation_theorem(monkeypatch: pytest.MonkeyPatch) -> None:
     model, drive = ising(4, 2)
     chain = gf.Quench(gf.Enumeration(1.0), drive).cycles(model, steps=3)

@@ -109,8 +109,7 @@ class Enumeration:
 
     def start_law(self, model: VectorSpin, start: str | npt.ArrayLike | None = None) -> FloatArray:
         """Return the probability of every state for independent spins with the means `start`, as `solve` takes it."""
-        space = self._space(model, LARGEST)
-        return space.product_law(self._means(space, start))
+        return self._start_law(self._space(model, LARGEST), start)
 
     def solve(
         self, model: VectorSpin, *, start: str | npt.ArrayLike | None = None, steps: int | None = None
@@ -128,7 +127,7 @@ class Enumeration:
                 raise invalid("start", start, "left out for the stationary law, which is unique", "or pass steps=...")
             dataset = self._steady(space)
         else:
-            law = space.product_law(self._means(space, start))
+            law = self._start_law(space, start)
             dataset = self._transient(space, law, as_count("steps", steps, minimum=0))
         dataset["residual"] = 0.0
         return attach_evidence(
@@ -158,19 +157,22 @@ class Enumeration:
             )
         return IsingSpace.of(model, self.beta)
 
-    def _means(self, space: IsingSpace, start: str | npt.ArrayLike | None) -> FloatArray:
+    def _start_law(self, space: IsingSpace, start: str | npt.ArrayLike | None) -> FloatArray:
         model = space.model
-        if start is None:
-            return np.zeros(model.n)
         if isinstance(start, str):
             as_choice("start", start, ("fields",))
-            return space.conditional_means(model.fields[:, 0])
-        means = as_float_array("start", start, ndim=(1, 2)).reshape(-1)
+            fields = model.fields[
+                :, 0
+            ]  # both probabilities from the field: a mean near R has forgotten the smaller one
+            return space.product_law(space.up_probabilities(-fields), space.up_probabilities(fields))
+        given = np.zeros(model.n) if start is None else start
+        means = as_float_array("start", given, ndim=(1, 2)).reshape(-1)
         if means.size != model.n:
-            raise invalid("the shape of start", np.shape(start), f"({model.n}, 1) (site, component)")
+            raise invalid("the shape of start", np.shape(given), f"({model.n}, 1) (site, component)")
         if np.abs(means).max() > model.r * (1 + 1e-9):
             raise invalid("the largest |start|", float(np.abs(means).max()), f"at most R = {model.r:g}")
-        return np.clip(means, -model.r, model.r)
+        up = 0.5 * (1.0 + np.clip(means, -model.r, model.r) / model.r)
+        return space.product_law(1.0 - up, up)
 
     def _one_update(self, space: IsingSpace) -> FloatArray:
         identity = np.eye(space.states.shape[0])

@@ -45,12 +45,11 @@ class IsingSpace:
         r"""Return :math:`R\tanh(\beta Rh_i)`."""
         return self.model.r * np.tanh(self.scale * fields)
 
-    def product_law(self, means: FloatArray) -> FloatArray:
-        """Return the law of independent spins with the given means ``(site,)``."""
+    def product_law(self, down: FloatArray, up: FloatArray) -> FloatArray:
+        """Return the law of independent spins with the given probabilities ``(site,)`` of :math:`-R` and :math:`+R`."""
         law = np.ones(1)
-        for mean in means:
-            up = 0.5 * (1.0 + mean / self.model.r)
-            law = (law[:, None] * np.array([1.0 - up, up])).ravel()
+        for pair in zip(down, up):
+            law = (law[:, None] * np.array(pair)).ravel()
         return law
 
     def parallel_transition(self) -> FloatArray:
