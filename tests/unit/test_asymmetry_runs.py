@@ -155,6 +155,19 @@ def test_a_single_part_has_the_dimensions_of_several(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one["alignment_of_mean"][0], two["alignment_of_mean"][0])
 
 
+def test_samples_have_noise_of_their_own() -> None:
+    free = {"coupling_scale": 0.0, "strength": 0.0, "asymmetries": (1.0,), "methods": ("gram",)}
+    size = {"n": 8, "dim": 3, "samples": 6, "steps": 40, "burn_in": 5, "replicas": 4, "lags": 2}
+    found = compute(**free, **size)
+    noise = 1 / math.sqrt(3 * 8 * 4 * 40 * 6)  # of free spins: as many independent products of unit variance
+    for lag in (1, 2):
+        value, error = (
+            found[name].sel(solver="simulation")[0, lag] for name in ("autocorrelation", "autocorrelation_error")
+        )
+        assert abs(float(value)) < 5 * noise
+        assert 0.3 * noise < float(error) < 3 * noise
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"beta": 0.0}, {"coupling_scale": 0.0}, {"strength": 0.0}, {"beta": 1e5}, {"dim": 1, "radius": "unit"}],

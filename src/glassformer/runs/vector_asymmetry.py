@@ -148,8 +148,11 @@ def _simulated_lags(config: AsymmetryConfig, model: VectorSpin, simulation: xr.D
 
     affordable = _PATH_NUMBERS // (config.replicas * model.n * model.dim)
     steps = min(config.steps, max(4 * config.lags, affordable)) + config.lags
+    seed = (
+        int(simulation.attrs["seed"]) + 1_000_003
+    )  # of this sample: noise in common would hide in the error over samples
     more = gf.simulate(
-        model, gf.ParallelHeatBath(config.beta), steps=steps, replicas=config.replicas, seed=config.seed + 1_000_003,
+        model, gf.ParallelHeatBath(config.beta), steps=steps, replicas=config.replicas, seed=seed,
         start=simulation["spins"].values,
         measure=gf.Measure(correlations=False, series=False, snapshots=steps), throw=False,
     )  # fmt: skip
