@@ -108,7 +108,7 @@ BAD_RUNS: list[tuple[list[str], list[str]]] = [
     (solve(beta="true"), ["beta is True", "a number"]),
     (solve(beta=None), ["beta is missing", "a number >= 0"]),
     (solve(beta="0.1:10:log5"), ["beta is [0.1", "a number"]),
-    (solve(beta="0.1:10:5"), ["the range '0.1:10:5' is not understood", "0.1:10:log25"]),
+    (solve(beta="0.1:10:0.5"), ["the range '0.1:10:0.5' is not understood", "0.1:10:log25"]),
     (solve(beta="-1:10:log5"), ["the range '-1:10:log5' is logarithmic"]),
     (solve(beta="[1, 2"), ["the value '[1, 2' is not complete TOML"]),
     (solve(steps=-1), ["steps is -1", "an integer >= 0"]),
