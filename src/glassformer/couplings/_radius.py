@@ -8,6 +8,7 @@ from glassformer._core._errors import invalid
 from glassformer._core._validation import as_count, as_number
 
 Radius = str | float
+LARGEST = 1e150  # of any number of a model: squares must stay finite
 RADIUS_CONVENTIONS = ("bal", "sqrt_d", "unit")
 
 
@@ -34,4 +35,9 @@ def resolve_radius(radius: Radius, dim: int) -> float:
         return math.sqrt(dim) if radius == "sqrt_d" else 1.0
     if isinstance(radius, str):
         raise invalid("radius", radius, "'bal', 'sqrt_d', 'unit' or a number > 0")
-    return as_number("radius", radius, minimum=0.0, exclusive_minimum=True, next_step="or pass 'bal', 'sqrt_d', 'unit'")
+    number = as_number(
+        "radius", radius, minimum=0.0, exclusive_minimum=True, next_step="or pass 'bal', 'sqrt_d', 'unit'"
+    )
+    if not 1.0 / LARGEST <= number <= LARGEST:
+        raise invalid("radius", number, f"between {1 / LARGEST:g} and {LARGEST:g}", "choose another unit of length")
+    return number

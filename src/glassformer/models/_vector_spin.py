@@ -12,7 +12,7 @@ import numpy.typing as npt
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, directions
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, as_square_matrix
-from glassformer.couplings._radius import Radius, resolve_radius
+from glassformer.couplings._radius import LARGEST, Radius, resolve_radius
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +76,10 @@ class VectorSpin:
                 raise invalid("the shape of fields", np.shape(self.fields), wanted)
             dim = fields.shape[1]
         resolve_radius(self.radius, dim)
+        for name, array in (("couplings", couplings), ("fields", fields)):
+            largest = float(np.abs(array).max())
+            if largest > LARGEST:
+                raise invalid(f"the largest |{name}|", largest, f"at most {LARGEST:g}", "choose another unit of energy")
         couplings.flags.writeable = fields.flags.writeable = False
         for name, value in (("couplings", couplings), ("fields", fields), ("dim", dim)):
             object.__setattr__(self, name, value)

@@ -148,9 +148,8 @@ def _simulated_lags(config: AsymmetryConfig, model: VectorSpin, simulation: xr.D
 
     affordable = _PATH_NUMBERS // (config.replicas * model.n * model.dim)
     steps = min(config.steps, max(4 * config.lags, affordable)) + config.lags
-    seed = (
-        int(simulation.attrs["seed"]) + 1_000_003
-    )  # of this sample: noise in common would hide in the error over samples
+    # Every sample needs its own: noise in common would be missing from the error over samples.
+    seed = int(simulation.attrs["seed"]) + 1_000_003
     more = gf.simulate(
         model, gf.ParallelHeatBath(config.beta), steps=steps, replicas=config.replicas, seed=seed,
         start=simulation["spins"].values,
