@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 
 import numpy as np
@@ -101,3 +102,21 @@ def test_a_law_without_closed_form_says_what_to_do():
             gf.solve(law, gf.GramClosure(1.0))
     with pytest.raises(InvalidInputError, match="does not solve the law Asymmetric"):
         gf.solve(gf.Asymmetric(), gf.GaussianClosure(1.0))
+
+
+@pytest.mark.parametrize(("beta", "scale"), [(2.0, 1e8), (1e6, 1e6), (1e6, 1e12)])
+def test_strong_independent_couplings_lose_no_digits(beta: float, scale: float) -> None:
+    with decimal.localcontext(prec=80):
+        b, j = decimal.Decimal(beta), decimal.Decimal(scale)  # R^2 / D = 1/2 and |x| = R
+        gain = b / (1 + (1 + b * b * (1 + j * j)).sqrt())
+        norm = float((gain * gain / (1 - gain * gain * j * j)).sqrt())
+    found = gf.solve(gf.LargeLimit(gf.Asymmetric(scale=scale)), gf.GramClosure(beta))
+    assert float(found["magnetization_norm"]) == pytest.approx(norm, rel=1e-12)
+    assert float(found["alignment_of_mean"]) == pytest.approx(1 / math.hypot(1, scale * norm), rel=1e-12)
+
+
+@pytest.mark.parametrize(("beta", "scale"), [(1e6, 1e12), (2.0, 1e30)])
+def test_spins_that_are_definite_to_rounding_have_the_heat_of_the_ground_state(beta: float, scale: float) -> None:
+    found = gf.solve(gf.LargeLimit(gf.Asymmetric(scale=scale, asymmetry=0.0)), gf.GramClosure(beta))
+    assert float(found["magnetization_norm"]) == pytest.approx(1.0)
+    assert np.isfinite(found["specific_heat_per_spin_and_component"])

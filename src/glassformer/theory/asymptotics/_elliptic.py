@@ -76,8 +76,10 @@ def elliptic_steady_state(b: float, scale: float, strength: float, symmetry: flo
     if b == 0.0:
         return EllipticState(0.0, 0.0, 0.0)
     if scale == 0.0 or symmetry == 0.0:
-        a = b / (1.0 + math.sqrt(1.0 + b**2 * (strength**2 + scale**2)))
-        square = (a * strength) ** 2 / ((1.0 - a * scale) * (1.0 + a * scale))
+        stretch = 1.0 + math.hypot(1.0, b * strength, b * scale)
+        a = b / stretch
+        # a^2 h^2 / (1 - a^2 J^2) without the difference of nearly equal numbers
+        square = (b * strength) ** 2 / (2.0 * stretch + (b * strength) ** 2)
         return EllipticState(square, 0.5 * b * a * scale**2 * (1.0 - square), a * scale)
 
     def square_at(alpha: float) -> float:

@@ -151,7 +151,7 @@ def _thermal(beta: float, spread: float, scale: float, strength: float, square: 
     slope = 0.0
     if square > 0.0:
         pinning = strength**2 / (square * (strength**2 + scale**2 * square))
-        slope = 2.0 / (beta * (2.0 / (1.0 - square) + pinning))
+        slope = 2.0 * (1.0 - square) / (beta * (2.0 + pinning * (1.0 - square)))
     interaction, field = 0.5 * beta * (scale * spread) ** 2, beta * (strength * spread) ** 2
     energy = -(interaction * (1.0 + square) + field) * (1.0 - square)
     by_square = 2.0 * interaction * square + field
