@@ -120,3 +120,20 @@ def test_spins_that_are_definite_to_rounding_have_the_heat_of_the_ground_state(b
     found = gf.solve(gf.LargeLimit(gf.Asymmetric(scale=scale, asymmetry=0.0)), gf.GramClosure(beta))
     assert float(found["magnetization_norm"]) == pytest.approx(1.0)
     assert np.isfinite(found["specific_heat_per_spin_and_component"])
+
+
+@pytest.mark.parametrize(
+    ("beta", "asymmetry", "strength"), [(200.0, 0.5, 0.0), (300.0, 2.0, 0.01), (1.995, math.inf, 1e-6)]
+)
+def test_cold_weakly_driven_couplings_satisfy_their_equation_on_a_dense_grid(
+    beta: float, asymmetry: float, strength: float
+) -> None:
+    limit = gf.LargeLimit(gf.Asymmetric(asymmetry=asymmetry), strength=strength)
+    found = gf.solve(limit, gf.GramClosure(beta))
+    gain = math.exp(-float(found["relaxation_rate"])) / (1 + abs(limit.symmetry))
+    z = np.exp(-1j * np.pi * (np.arange(2**20) + 0.5) / 2**20) / gain  # the other half is its mirror image
+    root = np.sqrt(z * z - 4 * limit.symmetry)
+    modulus = 4 / np.maximum(np.abs(z + root), np.abs(z - root)) ** 2
+    total = float(np.mean(modulus / (gain**2 * (1 - modulus))))
+    square = float(found["magnetization_norm"]) ** 2
+    assert (1 - square) / total == pytest.approx(2 * gain / beta, rel=1e-6)

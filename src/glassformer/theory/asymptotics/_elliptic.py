@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.optimize import brentq
 
 from glassformer._core._validation import FloatArray
 
-_NODES = 8192
+_NODES = 200
 
 
 def resolvent(z: complex, symmetry: float) -> complex:
@@ -27,19 +28,31 @@ def resolvent(z: complex, symmetry: float) -> complex:
     return 2.0 / (z + root if abs(z + root) >= abs(z - root) else z - root)
 
 
+@cache
+def _rule() -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(_NODES)
+
+
 def _correlator(gain: float, symmetry: float) -> tuple[float, float]:
     r"""Return :math:`T=\sum_n\alpha^{2n}\frac1N\mathrm{Tr}J^nJ^{nT}` and :math:`U=\sum_n\alpha^{2n+2}\frac1N\mathrm{Tr}J^{n+2}J^{nT}`.
 
     They are Fourier coefficients of :math:`\frac1N\mathrm{Tr}(1-\alpha e^{i\phi}J)^{-1}(1-\alpha e^{-i\phi}J^T)^{-1}`,
     which is :math:`|g|^2/[\alpha^2(1-|g|^2)]` at :math:`z=e^{-i\phi}/\alpha` (ladder sum).
     """
-    phi: FloatArray = 2.0 * np.pi * (np.arange(_NODES) + 0.5) / _NODES
+    # All four quarters are alike. Near the edge the integrand peaks at the tips of the ellipse, on all scales from
+    # `room` upwards: phi = room sinh(t) from a tip, with Gauss nodes in t, resolves them.
+    room = max(1.0 - gain * (1.0 + abs(symmetry)), 1e-9)
+    nodes, weights = _rule()
+    t = 0.5 * (nodes + 1.0) * np.arcsinh(0.5 * np.pi / room)
+    from_tip, weights = room * np.sinh(t), weights * np.cosh(t)
+    weights /= weights.sum()
+    phi: FloatArray = from_tip if symmetry > 0.0 else 0.5 * np.pi - from_tip
     z = np.exp(-1j * phi) / gain
     root = np.sqrt(z * z - 4.0 * symmetry)
     largest = np.where(np.abs(z + root) >= np.abs(z - root), z + root, z - root)
     modulus = np.abs(2.0 / largest) ** 2
     value = modulus / (gain**2 * (1.0 - modulus))
-    return float(value.mean()), float((value * np.cos(2.0 * phi)).mean())
+    return float(weights @ value), float(weights @ (value * np.cos(2.0 * phi)))
 
 
 class EllipticState(NamedTuple):
