@@ -233,3 +233,19 @@ def test_turning_and_permuting_changes_nothing():
     first, second = gf.contraction(model, 2.0), gf.contraction(other, 2.0)
     for name in ("spectral_radius", "jacobian_spectral_radius", "contraction_bound", "critical_beta"):
         assert float(first[name]) == pytest.approx(float(second[name]), rel=1e-9)
+
+
+def test_the_verdict_tells_whether_random_starts_reached_the_point_that_was_found() -> None:
+    ferromagnet = gf.VectorSpin(np.full((4, 4), 0.5), dim=2, radius=0.7)
+    assert "8 random starts reached another." in gf.contraction(ferromagnet, 10.0).verdict.item()
+    assert (
+        "8 random starts reached no other."
+        in gf.contraction(ferromagnet, 10.0, start=np.full((4, 2), 0.4)).verdict.item()
+    )
+    assert "random start" not in gf.contraction(ferromagnet, 10.0, starts=0).verdict.item()
+    turning = gf.VectorSpin(gf.Asymmetric(asymmetry=np.inf).sample(n=6, seed=1), dim=3)
+    found = gf.contraction(turning, 50.0)
+    if int(found.unconverged_starts) == 8:
+        assert "no random start reached a fixed point" in found.verdict.item()
+    assert "0 random starts" not in found.verdict.item()
+    assert "random start" not in gf.contraction(turning, 0.1).verdict.item()

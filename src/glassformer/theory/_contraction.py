@@ -128,9 +128,13 @@ def contraction(
         local = jacobian_eigenvalue(model, beta, law, without_loops=order is not None)
         points, unconverged = _branches(model, method, starts, seed)
         settled = found.status is Status.CONVERGED
+        others = len(points)
+        if settled:
+            others -= not _is_new(points, _invariants(model, found.state[0]))
         if settled and (local.radius <= MARGINAL or not points):  # what relaxation leaves is not where starts end
             _add_point(points, model, found.state[0])
-    verdict = _verdict(bounds, local, len(points), starts - unconverged, settled)
+    reached = starts - unconverged if starts else None
+    verdict = _verdict(bounds, local, len(points), reached, settled, others)
     strength = float(respond.ratio_over_kappa(0.0)) * model.r**2
     dataset = xr.Dataset(
         {
@@ -234,8 +238,12 @@ def _branches(model: VectorSpin, method: NaiveMeanField, starts: int, seed: int)
 
 def _add_point(points: list[FloatArray], model: VectorSpin, means: FloatArray) -> None:
     own = _invariants(model, means)
-    if all(np.abs(own - other).max() > _SAME for other in points):
+    if _is_new(points, own):
         points.append(own)
+
+
+def _is_new(points: list[FloatArray], own: FloatArray) -> bool:
+    return all(np.abs(own - other).max() > _SAME for other in points)
 
 
 def _invariants(model: VectorSpin, means: FloatArray) -> npt.NDArray[np.float64]:
@@ -244,7 +252,7 @@ def _invariants(model: VectorSpin, means: FloatArray) -> npt.NDArray[np.float64]
     return np.hstack([scaled @ scaled.T, scaled @ directions_of(model.fields).T])
 
 
-def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int, settled: bool) -> str:
+def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int | None, settled: bool, others: int) -> str:
     if bounds.structure == "strictly_causal":
         return (
             "Certified: the couplings have no loops and no self-coupling (strictly causal), so the Jacobian is nilpotent "
@@ -268,4 +276,8 @@ def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int, settl
         told += f", but relaxation returns to the fixed point that was found (local radius {local.radius:.3g} < 1)"
     if branches > 1:
         return f"{told}; multistable: {branches} distinct fixed points."
-    return f"{told}; {reached} random starts reached no other."
+    if reached is None:  # nobody asked for random starts
+        return f"{told}."
+    if reached == 0:
+        return f"{told}; no random start reached a fixed point."
+    return f"{told}; {reached} random starts reached {'another' if others else 'no other'}."
