@@ -42,7 +42,7 @@ def replica_dataset(
     variables: dict[str, Any] = {}
     for name, (dims, _) in levels[0].items():
         variables[name] = (("beta", *dims), np.stack([np.asarray(level[name][1]) for level in levels]))
-    dataset = xr.Dataset(variables, coords={"beta": betas, "overlap_bin": overlap_density([0.0], bins=_BINS)[0]})
+    dataset = xr.Dataset(variables, coords={"beta": betas, "overlap_bin": _density(model, [0.0])[0]})
     dataset["energy"].attrs["units"] = "energy per spin, convention half"
     dataset["internal_energy"].attrs["units"] = "energy of the couplings per spin, convention half"
     for name in ("overlap", "overlap_invariant", "overlap_aligned"):
@@ -68,8 +68,8 @@ def _level(model: VectorSpin, spins: FloatArray, test: EquilibrationTest) -> dic
     aligned = kinds["overlap_aligned"][:, upper[0], upper[1]]
     found["overlap_values"] = (("snapshot", "pair_of_replicas"), kinds["overlap"][:, upper[0], upper[1]])
     found["overlap_aligned_values"] = (("snapshot", "pair_of_replicas"), aligned)
-    found["overlap_density"] = (("overlap_bin",), overlap_density(found["overlap_values"][1], bins=_BINS)[1])
-    found["overlap_aligned_density"] = (("overlap_bin",), overlap_density(aligned, bins=_BINS)[1])
+    found["overlap_density"] = (("overlap_bin",), _density(model, found["overlap_values"][1])[1])
+    found["overlap_aligned_density"] = (("overlap_bin",), _density(model, aligned)[1])
     found["cluster_order"] = (("replica",), clustering_order(kinds["overlap_aligned"][-1]))
     found["ultrametricity"] = ((), ultrametricity(kinds["overlap_aligned"]))
     squared = np.stack([squared_overlaps(now) for now in spins])
@@ -90,6 +90,11 @@ def _level(model: VectorSpin, spins: FloatArray, test: EquilibrationTest) -> dic
     found["verdict"] = ((), verdict.kind if test.passed else "not equilibrated")
     found["verdict_sentence"] = ((), _sentence(test, verdict))
     return found
+
+
+def _density(model: VectorSpin, overlaps: Any) -> tuple[FloatArray, FloatArray]:
+    """Return P(q) in bins that fit the steps of q, which exist for Ising spins only."""
+    return overlap_density(overlaps, bins=_BINS, quantum=2.0 / model.n if model.dim == 1 else None)
 
 
 def _sentence(test: EquilibrationTest, verdict: Verdict) -> str:

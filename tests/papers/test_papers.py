@@ -146,7 +146,7 @@ def test_breaking_is_real_for_ising_spins_and_the_overlaps_say_so(result):
     assert found.verdict.sel(dim=1).values.tolist() == ["broken", "replica symmetric"]
     assert found.verdict.sel(dim=3, beta=0.8) == "replica symmetric"
     matrices = result("overlap-matrices")
-    assert matrices.verdict.sel(panel="broken, D = 1") == "broken"
+    assert matrices.verdict.sel(panel="no field, D = 1") == "broken"
 
 
 def test_an_expected_number_applies_only_to_the_settings_it_is_published_for(result):

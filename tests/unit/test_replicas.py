@@ -271,3 +271,22 @@ def test_bad_input(change, message):
 def test_asymmetric_couplings_have_no_equilibrium_to_compare_in():
     with pytest.raises(gf.GlassformerError, match="symmetric"):
         gf.compare_replicas(gf.VectorSpin(gf.Asymmetric().sample(n=6, seed=1), dim=3), 1.0)
+
+
+def test_density_of_ising_overlaps_has_no_pattern_of_its_own():
+    """Every value of q = -1 + 2k/N once, the ends included: all full bins are equally high."""
+    for n in (40, 64, 100, 7):
+        q = -1.0 + 2.0 * np.arange(n + 1) / n
+        centres, heights = obs.overlap_density(q, quantum=2.0 / n)
+        assert len(centres) <= 52
+        assert np.ptp(heights[:-1]) < 1e-9  # the last bin may reach beyond 1
+        assert np.sum(heights) * (centres[1] - centres[0]) == pytest.approx(1.0)
+
+
+def test_a_small_cold_sample_is_undecided_rather_than_one_state():
+    """Aligned overlaps that spread almost as far as the limit of many states."""
+    aligned = np.concatenate([np.full(60, 0.85), np.full(20, 0.38)])
+    assert 0.19 < aligned.std() < 0.21
+    assert obs.classify(n=40, dim=1, susceptibility=0.6 * 40, aligned=aligned).kind == "undecided"
+    flipped = obs.classify(n=40, dim=1, susceptibility=40.0, aligned=np.full(9, 1.0))
+    assert "flipped" in flipped.reason

@@ -237,16 +237,26 @@ def _triangles(replicas: int) -> list[tuple[int, int, int]]:
     return [(a, b, c) for a in range(replicas) for b in range(a + 1, replicas) for c in range(b + 1, replicas)]
 
 
-def overlap_density(overlaps: npt.ArrayLike, *, bins: int = 50, low: float = -1.0) -> tuple[FloatArray, FloatArray]:
+def overlap_density(
+    overlaps: npt.ArrayLike, *, bins: int = 50, low: float = -1.0, quantum: float | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Return the centres and heights of the histogram P(q) on [`low`, 1], of unit area.
+
+    Overlaps of N Ising spins come in steps of 2 / N; with that as `quantum` every bin holds equally many of them (and there
+    may be fewer than `bins`), so that the bins leave no pattern of their own.
 
     >>> centres, heights = overlap_density([0.1, 0.3], bins=4)
     >>> heights.tolist()
     [0.0, 0.0, 2.0, 0.0]
     """
     values = as_float_array("overlaps", np.ravel(overlaps), ndim=1)
-    edges = np.linspace(low, 1.0, bins + 1)
-    inside = np.clip(values, low, np.nextafter(1.0, 0.0))  # rounding may leave [-1, 1]
+    if quantum is None:
+        edges = np.linspace(low, 1.0, bins + 1)
+    else:
+        width = quantum * np.ceil((1.0 - low) / (bins * quantum))
+        count = int(np.ceil((1.0 - low + quantum) / width))
+        edges = low - 0.5 * quantum + width * np.arange(count + 1)
+    inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0.0))  # rounding may leave [-1, 1]
     counts, _ = np.histogram(inside, edges)
     return 0.5 * (edges[1:] + edges[:-1]), counts / (values.size * np.diff(edges))
 
@@ -306,6 +316,8 @@ class Verdict:
         f, the square root of the spin-glass susceptibility over N, and the standard deviation of the aligned overlaps.
     one_state, many_states : float
         The limits of the two.
+    moved : str
+        What a global rotation is called: ``"flipped"`` for D=1.
     """
 
     kind: str
@@ -313,6 +325,7 @@ class Verdict:
     spread: float
     one_state: float
     many_states: float
+    moved: str = "turned"
 
     @property
     def reason(self) -> str:
@@ -323,7 +336,7 @@ class Verdict:
         if self.kind == "broken":
             return f"aligned overlaps spread by {s}, more than one state of this size allows ({self.many_states:.2g})"
         if self.kind == "global rotation only":
-            return f"overlaps fluctuate by {f}, but once aligned only by {s}: replicas are one state, turned"
+            return f"overlaps fluctuate by {f}, but once aligned only by {s}: replicas are one state, {self.moved}"
         return f"aligned overlaps spread by {s}, as near a transition: compare a larger system"
 
 
@@ -337,7 +350,8 @@ def classify(*, n: int, dim: int, susceptibility: float, aligned: npt.ArrayLike)
 
     * ``replica symmetric`` if :math:`f\le N^{-1/3}`; else
     * ``broken`` if :math:`s>\tfrac34N^{-1/3}/\sqrt D`: even aligned, replicas differ by more than they would at a transition;
-    * ``global rotation only`` if :math:`s<0.3f/\sqrt D`: aligned, they hardly differ;
+    * ``global rotation only`` if :math:`s<0.3f/\sqrt D` and s is below half the limit of ``broken``: aligned, they hardly
+      differ;
     * ``undecided`` otherwise, which is typical of the neighbourhood of a transition.
 
     An overlap tensor with Gaussian entries, as at a transition, has :math:`s\approx0.6f/\sqrt D`. One sample of one size
@@ -366,8 +380,9 @@ def classify(*, n: int, dim: int, susceptibility: float, aligned: npt.ArrayLike)
     elif spread > many:
         kind = "broken"
     else:
-        kind = "global rotation only" if spread < 0.3 * fluctuation / np.sqrt(dim) else "undecided"
-    return Verdict(kind, fluctuation, spread, limit, many)
+        few = min(0.3 * fluctuation / float(np.sqrt(dim)), 0.5 * many)
+        kind = "global rotation only" if spread < few else "undecided"
+    return Verdict(kind, fluctuation, spread, limit, many, "flipped" if dim == 1 else "turned")
 
 
 def _snapshots(snapshots: npt.ArrayLike) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glassformer.observables import overlap_density
 from glassformer.plotting._style import panels, series_colors, style
 
 if TYPE_CHECKING:
@@ -46,19 +47,18 @@ def replicas_figure(dataset: xr.Dataset) -> Figure:
                 if row == len(levels) - 1:
                     figure.colorbar(image, ax=ax, shrink=0.8, location="bottom")
             line[0].set_ylabel(f"β = {float(own['beta']):.3g}\n{own['verdict'].item()}", fontsize=8)
-            density(line[3], own)
+            densities = [own[f"{name}_density"].values for name in ("overlap", "overlap_aligned")]
+            density(line[3], own["overlap_bin"].values, *densities)
         axes[-1].set_xlabel("overlap q")
         axes[3].set_title("P(q)")
         axes[3].legend(loc="upper left", fontsize=6)
         return figure
 
 
-def density(ax: Axes, own: xr.Dataset) -> None:
+def density(ax: Axes, centres: Any, raw: Any, aligned: Any) -> None:
     """Draw the distribution of raw and of aligned overlaps at one temperature."""
-    centres = own["overlap_bin"].values
-    colors = series_colors(2)
-    for name, label, color in (("overlap", "raw", colors[0]), ("overlap_aligned", "aligned", colors[1])):
-        ax.step(centres, own[f"{name}_density"].values, where="mid", color=color, lw=1, label=label)
+    for values, label, color in zip((raw, aligned), ("raw", "aligned"), series_colors(2)):
+        ax.step(centres, values, where="mid", color=color, lw=1, label=label)
     ax.set(xlim=(-1.02, 1.02), yticks=[])
     ax.set_ylim(bottom=0)
 
@@ -110,8 +110,7 @@ def _verdict_map(ax: Axes, dataset: xr.Dataset, line: Any) -> None:
         if row.size:
             x = temperature[column] + shift[sample]
             ax.plot(x, dataset["strength"].values[row], "o", ms=4.5, color=color, label=kind)
-    order = np.argsort(temperature)
-    ax.plot(temperature[order], np.asarray(line)[order], "k-", lw=1.2, label="de Almeida-Thouless, N = ∞")
+    ax.plot(dataset["line_temperature"].values, line, "k-", lw=1.2, label="de Almeida-Thouless, N = ∞")
     ax.set(xlabel="temperature T")
     ax.set_ylim(bottom=-0.06 * max(float(dataset["strength"].max()), 1.0))
 
@@ -131,7 +130,7 @@ def phase_diagram_figure(dataset: xr.Dataset) -> Figure:
             ax.set_title(title)
             figure.colorbar(image, ax=ax, shrink=0.7, location="bottom")
         if not legacy:
-            _verdict_map(axes[2], dataset, dataset["almeida_thouless_strength"].values)
+            _verdict_map(axes[2], dataset, dataset["line_strength"].values)
             axes[2].set(ylabel="field strength |x| / R", title="verdict")
             axes[2].set_ylim(top=1.25 * max(float(dataset["strength"].max()), 0.1))  # room for the legend
             axes[2].legend(loc="upper right", fontsize=7)
@@ -144,11 +143,11 @@ def _few_components_figure(dataset: xr.Dataset) -> Figure:
     for k, dim in enumerate(dims):
         own = dataset.sel(dim=dim)
         image = _draw_mosaic(axes[k], own.isel(sample=0), "overlap_aligned", signed=False)
-        axes[k].set(title=f"D = {dim}: aligned overlap", xlabel="inverse temperature, in units of 1/T_c")
+        axes[k].set(title=f"D = {dim}: aligned overlap", xlabel="inverse temperature, in units of $1/T_c$")
         axes[k].set_ylabel("field per component / J" if k == 0 else "")
         below = axes[len(dims) + k]
-        _verdict_map(below, own, own["almeida_thouless_strength"].values)
-        below.set(xlabel="T / T_c", ylabel="field per component / J" if k == 0 else "")
+        _verdict_map(below, own, own["line_strength"].values)
+        below.set(xlabel="$T/T_c$", ylabel="field per component / J" if k == 0 else "")
     figure.colorbar(image, ax=list(axes[: len(dims)]), shrink=0.7)
     handles: dict[str, Any] = {}
     for ax in axes[len(dims) :]:
@@ -165,8 +164,13 @@ def overlap_matrices_figure(dataset: xr.Dataset) -> Figure:
         for k, label in enumerate(labels):
             own = dataset.isel(panel=k)
             image = overlap_image(axes[k], own["overlap_aligned"], signed=False, order=own["cluster_order"].values)
-            axes[k].set_title(label)
-            density(axes[len(labels) + k], own)
+            axes[k].set_title(f"{label}: {own['verdict'].item()}")
+            quantum = 2.0 / int(own["spins_in_panel"]) if label.endswith("D = 1") else None
+            raw, aligned = (
+                overlap_density(own[f"{name}_values"].values, quantum=quantum)
+                for name in ("overlap", "overlap_aligned")
+            )
+            density(axes[len(labels) + k], raw[0], raw[1], aligned[1])
             axes[len(labels) + k].set_xlabel("overlap q")
         figure.colorbar(image, ax=list(axes[: len(labels)]), shrink=0.8, label="aligned overlap")
         axes[len(labels)].set_ylabel("P(q)")

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 _RECORD_SWEEPS = 1000  # between two records of the published stopping rule
 _RECORDS = 40
+_LINE = 25  # temperatures of the line that is drawn
 _STILL = 0.005  # largest standard deviation of the mean norm over these records
 _KEPT = (
     "overlap", "overlap_invariant", "overlap_aligned", "cluster_order", "verdict", "verdict_sentence", "equilibrated",
     "overlap_mean", "overlap_mean_error", "overlap_spread", "overlap_invariant_mean", "overlap_invariant_spread",
-    "overlap_aligned_mean", "overlap_aligned_spread", "overlap_density", "overlap_aligned_density",
+    "overlap_aligned_mean", "overlap_aligned_spread",
     "spin_glass_susceptibility", "replicon_susceptibility", "binder_ratio", "ultrametricity", "energy", "energy_error",
     "internal_energy", "overlap_squared", "self_overlap_squared",
 )  # fmt: skip
@@ -118,14 +119,23 @@ def _part(config: PhaseDiagramConfig, part: dict[str, Any], context: RunContext)
     return tempered(model, betas, config, config.copies, seed, context)
 
 
-def tempered(model: VectorSpin, betas: Any, config: Any, replicas: int, seed: int, context: RunContext) -> xr.Dataset:
+def tempered(
+    model: VectorSpin,
+    betas: Any,
+    config: Any,
+    replicas: int,
+    seed: int,
+    context: RunContext,
+    more: tuple[str, ...] = (),
+) -> xr.Dataset:
+    """Return what the figures need of `compare_replicas`, cold temperatures first."""
     import glassformer as gf
 
     found = gf.compare_replicas(
         model, betas, replicas=replicas, sweeps=config.sweeps, max_sweeps=config.max_sweeps, seed=seed,
         progress=context.progress, checkpoint=context.checkpoint,
     )  # fmt: skip
-    return found[list(_KEPT)].sortby("beta", ascending=False)
+    return found[[*_KEPT, *more]].sortby("beta", ascending=False)
 
 
 def _legacy_cell(config: PhaseDiagramConfig, strength: float, beta: float, context: RunContext) -> xr.Dataset:
@@ -251,28 +261,31 @@ def _add_theory(dataset: xr.Dataset, config: PhaseDiagramConfig) -> None:
 
     betas, strengths = dataset["beta"].values, dataset["strength"].values
     few = config.mode == "few-components"
-    lines, overlaps = [], []
-    for dim in dict.fromkeys(config.dims) if few else [config.dim]:
-        glasses = [config.glass(dim, float(strength)) for strength in strengths]
-        glass, share = config.glass(dim, 0.0), glasses[0].r / dim**0.5
-        lines.append(
-            [
-                float(gf.solve(glass, gf.AlmeidaThouless(1.0 / beta))["field"]) / share
-                if 1.0 / beta < glass.critical_temperature
-                else 0.0
-                for beta in betas
-            ]
-        )
-        overlaps.append(
-            [
-                [float(gf.solve(own, gf.ReplicaSymmetric(beta))["overlap_normalized"]) for beta in betas]
-                for own in glasses
-            ]
-        )
-    line = xr.DataArray(np.array(lines), dims=("dim", "beta"))
-    limit = xr.DataArray(np.array(overlaps), dims=("dim", "strength", "beta"))
-    dataset["almeida_thouless_strength"] = line if few else line.isel(dim=0)
-    dataset["overlap_replica_symmetric"] = limit if few else limit.isel(dim=0)
+    dims = list(dict.fromkeys(config.dims)) if few else [config.dim]
+    glasses = [[config.glass(dim, float(strength)) for strength in strengths] for dim in dims]
+    critical = config.glass(dims[0], 0.0).critical_temperature
+    coldest = max(min(1.0 / float(betas.max()), 0.5 * critical), 1e-3 * critical)
+    temperatures = np.linspace(coldest, critical, _LINE)
+
+    def on_line(dim: int, temperature: float) -> float:
+        if temperature >= critical:
+            return 0.0
+        glass = config.glass(dim, 0.0)
+        return float(gf.solve(glass, gf.AlmeidaThouless(temperature))["field"]) * dim**0.5 / glass.r
+
+    def overlap(glass: VectorGlass, beta: float) -> float:
+        return float(gf.solve(glass, gf.ReplicaSymmetric(beta))["overlap_normalized"])
+
+    found = {
+        "line_strength": [[on_line(dim, t) for t in temperatures] for dim in dims],
+        "almeida_thouless_strength": [[on_line(dim, 1.0 / beta) for beta in betas] for dim in dims],
+        "overlap_replica_symmetric": [[[overlap(glass, b) for b in betas] for glass in own] for own in glasses],
+    }
+    axes = {"line_strength": ("point",), "almeida_thouless_strength": ("beta",)}
+    dataset["line_temperature"] = (("point",), temperatures)
+    for name, values in found.items():
+        array = xr.DataArray(np.array(values), dims=("dim", *axes.get(name, ("strength", "beta"))))
+        dataset[name] = array if few else array.isel(dim=0)
     if not few:
         gap = abs(dataset["overlap_mean"] - dataset["overlap_replica_symmetric"])
         dataset["replica_symmetric_gap"] = gap.where(dataset["strength"] >= 1.5).max()
@@ -304,12 +317,7 @@ PHASE_DIAGRAM = RunSpec(
     summary="Fig. 4.2: overlap matrices over field and temperature (correct, legacy, or D = 1, 2, 3)",
     config=PhaseDiagramConfig,
     scales={
-        "quick": {
-            "strengths": (2.5, 0.5, 0.0),
-            "moves": 512_000,
-            "sweeps": 60,
-            "max_sweeps": 4000,
-        },
+        "quick": {"moves": 512_000, "sweeps": 40, "max_sweeps": 13_000},
         "paper": {"samples": 4, "max_sweeps": 60_000},
     },
     parts=_parts,
