@@ -89,7 +89,7 @@ def _draw_mosaic(ax: Axes, dataset: xr.Dataset, name: str, *, signed: bool) -> A
     size = dataset.sizes["replica"] + 1
     image = overlap_image(ax, _mosaic(ordered), signed=signed)
     middle = (size - 2) / 2
-    ax.set_xticks(middle + size * np.arange(dataset.sizes["beta"]), [f"{b:.3g}" for b in dataset["beta"].values])
+    ax.set_xticks(middle + size * np.arange(dataset.sizes["beta"]), [f"{b:g}" for b in dataset["beta"].values])
     ax.set_yticks(
         middle + size * np.arange(dataset.sizes["strength"]), [f"{h:.3g}" for h in dataset["strength"].values]
     )
