@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import toy_runs
 import xarray as xr
-from command_line import ask, call, everything, settings, succeed
+from command_line import ask, call, everything, refuse, settings, succeed
 
 import glassformer as gf
 from glassformer.cli import _progress
@@ -403,15 +403,26 @@ def test_a_report_is_one_page_that_needs_nothing_else() -> None:
 def test_a_report_compares_with_the_expected_numbers() -> None:
     toy("quick")
     toy("paper", "--scale", "paper")
-    succeed("report", "quick", "-o", "below/quick.html")
-    succeed("report", "paper", "-o", "paper.html")
-    assert "not met" not in Path("below/quick.html").read_text()
+    met = succeed("report", "quick", "-o", "quick.html").out
+    missed = succeed("report", "paper", "-o", "paper.html").out
+    assert re.search(r"^expected numbers: (\d+) of \1 met$", met, re.MULTILINE)
+    assert "not met" not in met
+    assert re.search(r"^expected numbers: \d+ of \d+ met$", missed, re.MULTILINE)
+    assert re.search(r"^  not met: energy is .*, not 1e\+09 ± 1", missed, re.MULTILINE)
+    assert "<th>verdict</th>" in Path("paper.html").read_text()
+    assert "not met" not in Path("quick.html").read_text()
     assert re.search(r"energy</td><td>1e\+09 ± 1</td>.*?not met", Path("paper.html").read_text())
+
+
+def test_a_report_makes_no_directories() -> None:
+    toy("a")
+    assert "below is not a directory" in refuse("report", "a", "-o", "below/x.html")
+    assert not Path("below").exists()
 
 
 def test_a_report_of_a_sweep_has_its_grid() -> None:
     toy_sweep("s")
-    succeed("report", "s")
+    assert "expected numbers" not in succeed("report", "s").out
     page = Path("s.html").read_text()
     assert "data:image/png;base64," in page
     assert "[grid]" in page

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import GlassformerError, InvalidInputError
 from glassformer._core._status import Status
+from glassformer.cli._entries import entry_table
+from glassformer.cli._expected import expected_lines
 from glassformer.cli._interrupts import Terminated
 from glassformer.cli._progress import Reporter, duration
-from glassformer.cli._values import evidence_of, print_json, print_table, run_object, value_rows, values_of
+from glassformer.cli._values import console, evidence_of, print_json, print_table, run_object, value_rows, values_of
 from glassformer.sweeps._store import is_usable
 from glassformer.sweeps._values import parse_settings, parse_value
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+WIDTH = 120  # of a table with a row per entry, at most
 
 
 class InterruptedRunError(GlassformerError):
@@ -122,8 +128,9 @@ def print_run(dataset: xr.Dataset, path: Path, as_json: bool) -> int:
         if "table" in attrs:  # the run has laid out its numbers itself
             print(f"{title}\n\n{attrs['table']}\n")
         else:
-            rows: list[tuple[str, ...]] = list(value_rows(dataset))
-            print_table(title, ["quantity", "value", "unit"], rows)
+            _print_numbers(title, dataset)
+        for line in _expected(dataset):
+            print(line)
         if "seed" in attrs:
             print(f"seed {int(attrs['seed'])}")
         if "note" in attrs:
@@ -209,6 +216,34 @@ def parse_points(text: str) -> list[int]:
     if start < 0 or stop <= start:
         raise InvalidInputError(f"--point is {text!r}, but must be a range like 3:10, whose second number is larger.")
     return list(range(start, stop))
+
+
+def _print_numbers(title: str, dataset: xr.Dataset) -> None:
+    """Print what shares a coordinate as a table with a row per entry, after a line for each of the others."""
+    width = min(console().width, WIDTH)
+    table = entry_table(dataset, width)
+    shown = () if table is None else table.head
+    rows: list[tuple[str, ...]] = [row for row in value_rows(dataset) if row[0] not in shown]
+    if rows:
+        print_table(title, ["quantity", "value", "unit"], rows)
+    if table is None:
+        return
+    print_table("" if rows else title, table.head, table.rows)
+    notes = []
+    if table.units:
+        notes.append("units: " + "; ".join(f"{name}: {unit}" for name, unit in table.units.items()))
+    if table.left_out:
+        notes.append(
+            f"columns left out: {', '.join(table.left_out)}; `glassformer export` and `run --json` have all numbers"
+        )
+    for note in notes:
+        print(textwrap.fill(note, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _expected(dataset: xr.Dataset) -> list[str]:
+    from glassformer.sweeps._registry import find
+
+    return expected_lines(find(str(dataset.attrs["run"])), dataset)
 
 
 def _parse_grid(assignments: list[str]) -> dict[str, Any]:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import InvalidInputError
+from glassformer.cli._expected import allowed, expected_lines, outcomes
 from glassformer.cli._values import evidence_of, jsonable, print_json, value_rows
-from glassformer.sweeps._files import make_directory, write_atomic
+from glassformer.sweeps._files import write_atomic
 from glassformer.sweeps._load import load
 from glassformer.sweeps._store import CONFIG, STUDY
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from glassformer.sweeps._spec import RunSpec
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -31,14 +34,21 @@ def report_command(directory: Path, output: Path | None, as_json: bool) -> int:
     """Write the page and say where."""
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InvalidInputError(f"the output is {str(output)!r}, but must end in .html.")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise InvalidInputError(
+            f"the output is {str(output)!r}, but {output.absolute().parent} is not a directory; create it first."
+        )
     dataset = load(directory)
     target = output if output is not None else Path(f"{directory.absolute().name}.html")
     page = render_page(dataset, directory)
-    make_directory(target.absolute().parent)
     write_atomic(target, page.encode())
     if as_json:
         print_json({"file": str(target), "directory": str(directory)})
     else:
+        from glassformer.sweeps._registry import find
+
+        for line in expected_lines(find(str(dataset.attrs["run"])), dataset):
+            print(line)
         print(f"written: {target}")
         print(f"next: open {target} in a browser, or glassformer cite {directory}")
     return 0
@@ -91,30 +101,20 @@ def _figure(dataset: xr.Dataset, directory: Path) -> str:
     return f'<img alt="figure" src="data:image/png;base64,{base64.b64encode(image).decode()}">'
 
 
-def _expected(spec: Any, dataset: xr.Dataset) -> str:
-    if "grid" in dataset.attrs:
-        return ""
-    rows = []
-    for entry in spec.expected:
-        if not entry.applies(dataset):
-            continue
-        try:
-            outcome = entry.check(dataset)
-        except (KeyError, ValueError, TypeError):  # the settings were changed, so this number is not there
-            continue
-        verdict = "met" if outcome.met else "not met"
-        rows.append(
-            (
-                entry.quantity,
-                f"{entry.value:.6g} ± {entry.tolerance:.2g}",
-                outcome.found,
-                verdict,
-                entry.source,
-            )
+def _expected(spec: RunSpec, dataset: xr.Dataset) -> str:
+    rows = [
+        (
+            outcome.expected.quantity,
+            allowed(outcome),
+            outcome.found,
+            "met" if outcome.met else "not met",
+            outcome.expected.source,
         )
+        for outcome in outcomes(spec, dataset)
+    ]
     if not rows:
         return ""
-    return "<h2>Expected</h2>" + _table(["quantity", "expected", "observed", "", "source"], rows)
+    return "<h2>Expected</h2>" + _table(["quantity", "expected", "observed", "verdict", "source"], rows)
 
 
 def _configuration(directory: Path) -> str:
