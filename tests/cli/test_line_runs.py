@@ -11,6 +11,7 @@ import pytest
 from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
+from glassformer.plotting.phases import at_line_figure, gabay_toulouse_figure
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +23,10 @@ def values(name: str, **given: object) -> dict[str, float]:
     return dict(ask("run", name, *settings(**given))["values"])
 
 
-@pytest.mark.parametrize("field", ["gaussian", "fixed"])
+@pytest.mark.parametrize("field", ["gaussian", "sphere", "fixed"])
 @pytest.mark.parametrize(("dim", "radius"), [(3, "bal"), (3, "sqrt_d"), (1, "unit"), (6, 2.2)])
 def test_a_point_of_the_line_is_a_number_and_that_of_python(dim: int, radius: object, field: str) -> None:
-    law = {"gaussian": "gaussian", "fixed": "sphere"}[field]
+    law = {"gaussian": "gaussian", "sphere": "sphere", "fixed": "sphere"}[field]
     glass = gf.VectorGlass(gf.SherringtonKirkpatrick(scale=1.3), dim=dim, radius=radius, field_law=law)
     t = 0.4 * glass.critical_temperature
     found = values("vector/at-line", dim=dim, radius=radius, coupling=1.3, field=field, temperature=t)
@@ -86,9 +87,35 @@ def test_the_ising_line_both_ways() -> None:
     assert len(values("sk/at-line")["field"]) == 50
 
 
+@pytest.mark.parametrize("field", [0.02, 0.9, 2.7])
+def test_a_field_gives_the_temperature_of_the_ising_line(field: float) -> None:
+    glass = gf.VectorGlass(gf.SherringtonKirkpatrick(scale=1.4), dim=1, radius="unit", field_law="uniform", field=field)
+    found = values("sk/at-line", field=field, coupling=1.4)
+    expected = gf.solve(glass, gf.AlmeidaThouless())
+    for name in ("temperature", "field", "overlap", "magnetization", "coupling_mean"):
+        assert found[name] == float(expected[name])
+    back = values("sk/at-line", temperature=found["temperature"], coupling=1.4)
+    assert back["field"] == pytest.approx(field, rel=1e-8)
+    several = values("sk/at-line", field=f"[0, {field}]", coupling=1.4)
+    assert several["field"] == [0, field]
+    assert several["temperature"] == [1.4, found["temperature"]]
+
+
+def test_titles_say_which_field_and_what_the_grey_line_is() -> None:
+    for field, words in (
+        ("gaussian", "Gaussian field"),
+        ("fixed", "field of fixed length"),
+        ("sphere", "fixed length"),
+    ):
+        line = gf.run("vector/at-line", dim=3, field=field, temperature=(0.05, 0.1))
+        assert words in at_line_figure(line).axes[0].get_title("left")
+    crossing = gf.run("vector/gabay-toulouse", dim=3, field=(0.1, 0.2))
+    assert any("T_c" in text.get_text() for text in gabay_toulouse_figure(crossing).axes[0].texts)
+
+
 def test_the_symmetric_solution_says_where_it_breaks() -> None:
     glass = gf.VectorGlass(dim=4, field_law="sphere", field=0.3)
-    found = values("vector/replica-symmetric", dim=4, field_law="fixed", field=0.3, beta=2.0)
+    found = values("vector/replica-symmetric", dim=4, field_law="sphere", field=0.3, beta=2.0)
     expected = gf.solve(glass, gf.ReplicaSymmetric(2.0))
     for name in expected.data_vars:
         assert found[name] == float(expected[name])
@@ -140,6 +167,10 @@ def test_a_ferromagnet_from_the_command_line() -> None:
         ),
         ("sk/at-line", {"coupling_mean": 0.9}, "there is no ferromagnet"),
         ("sk/at-line", {"coupling_mean": 1.5, "temperature": 0.5}, "each follows from the other"),
+        ("sk/at-line", {"field": 0.5, "temperature": 0.5}, "field is 0.5, but must be left out when temperature"),
+        ("sk/at-line", {"field": 0.5, "coupling_mean": 1.5}, "field is 0.5, but must be left out when coupling_mean"),
+        ("sk/at-line", {"field": -0.1}, "field is -0.1, but must be a number >= 0"),
+        ("sk/at-line", {"field": 1000}, "the line is below"),
         ("sk/at-line", {"temperature": 1.2}, "at most T_c"),
         ("sk/at-line", {"temperature": 0}, "infinite field"),
     ],

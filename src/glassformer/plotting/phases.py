@@ -31,9 +31,10 @@ def at_line_figure(dataset: xr.Dataset) -> Figure:
         temperature, critical = dataset["temperature"].values, float(dataset["critical_temperature"])
         _curve(axes[0], temperature, dataset["field"].values, color=_LINE, label="per component")
         _curve(axes[0], temperature, dataset["field_per_site"].values, color=_OTHER, label="per site, √D times that")
-        axes[0].set(
-            ylabel="field", title=f"de Almeida–Thouless line, D = {dataset.attrs['dim']}, {_radius(dataset.attrs)}"
-        )
+        laws = {"gaussian": "Gaussian field", "sphere": "field of fixed length"}
+        law = laws.get(dataset.attrs.get("field_law", ""), "random field")
+        axes[0].set(ylabel="field")
+        axes[0].set_title(f"de Almeida–Thouless line, {law}\nD = {dataset.attrs['dim']}, {_radius(dataset.attrs)}")
         axes[0].annotate("replica symmetry broken\nbelow the line", (0.04, 0.05), xycoords="axes fraction", color="0.4")
         axes[0].legend(loc="upper right")
         _curve(axes[1], temperature, dataset["overlap_normalized"].values, color=_LINE)
@@ -50,8 +51,18 @@ def gabay_toulouse_figure(dataset: xr.Dataset) -> Figure:
         figure, axes = panels(2)
         field, radius2 = dataset["field"].values, float(dataset.attrs["radius"]) ** 2
         _curve(axes[0], field, dataset["temperature"].values, color=_LINE)
-        axes[0].axhline(float(dataset["critical_temperature"]), color="0.7", lw=0.8)
-        axes[0].set(ylabel="temperature", ylim=(0, None))
+        critical = float(dataset["critical_temperature"])
+        axes[0].axhline(critical, color="0.7", lw=0.8)
+        axes[0].annotate(
+            "$T_c$ without field",
+            (1.0, critical),
+            (0, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            color="0.4",
+        )
+        axes[0].set(ylabel="temperature", ylim=(0, 1.12 * critical))
         axes[0].set_title(f"Gabay–Toulouse line, D = {dataset.attrs['dim']}, {_radius(dataset.attrs)}")
         axes[0].annotate(
             "transverse components frozen\nbelow the line", (0.04, 0.05), xycoords="axes fraction", color="0.4"

@@ -27,15 +27,18 @@ class SkLineConfig(RunConfig):
     coupling_mean: Annotated[
         Values | None, Field(description="J_0 >= J in place of temperature; gives the temperature on the line at H = 0")
     ] = None
+    field: Annotated[
+        Values | None, Field(description="H in place of temperature; gives the temperature on the line in this field")
+    ] = None
     coupling: Annotated[float, Field(gt=0, description="J: couplings have variance J^2 / N and mean J_0 / N")] = 1.0
 
 
 def _at_line(config: SkLineConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
     import glassformer as gf
 
-    def glass(mean: float = 0.0) -> gf.VectorGlass:
+    def glass(mean: float = 0.0, field: float = 0.0) -> gf.VectorGlass:
         law = gf.SherringtonKirkpatrick(scale=config.coupling, mean=mean)
-        return gf.VectorGlass(law, dim=1, radius="unit", field_law="uniform")
+        return gf.VectorGlass(law, dim=1, radius="unit", field_law="uniform", field=field)
 
     def at_temperature(value: float) -> xr.Dataset:
         return gf.solve(glass(), gf.AlmeidaThouless(value), throw=False)
@@ -52,11 +55,18 @@ def _at_line(config: SkLineConfig, part: dict[str, Any], context: RunContext) ->
         internal = (found["coupling_mean"] * found["magnetization"]).assign_attrs(found["field"].attrs)
         return found.assign(field=internal)  # J_0 m, the field that would do the same without a mean
 
-    if config.temperature is not None and config.coupling_mean is not None:
-        raise invalid(
-            "coupling_mean", config.coupling_mean, "left out when temperature is given", "each follows from the other"
-        )
-    if config.coupling_mean is not None:
+    def in_field(value: float) -> xr.Dataset:
+        if value < 0.0:
+            raise invalid("field", value, "a number >= 0")
+        return gf.solve(glass(field=value), gf.AlmeidaThouless(), throw=False)
+
+    given = {name: getattr(config, name) for name in ("temperature", "coupling_mean", "field")}
+    first, *others = [name for name, value in given.items() if value is not None] or ["temperature"]
+    if others:
+        raise invalid(others[0], given[others[0]], f"left out when {first} is given", "each follows from the other")
+    if config.field is not None:
+        dataset = solve_along("field", config.field, in_field)
+    elif config.coupling_mean is not None:
         dataset = solve_along("coupling_mean", config.coupling_mean, at_mean)
     else:
         asked = config.temperature
@@ -76,6 +86,6 @@ AT_LINE = RunSpec(
     citations=("almeida1978", "glassformer"),
     long_help=(
         "One point of the line is both: replica symmetry breaks in the field H, and, without field, in a ferromagnet of "
-        "mean coupling J_0 with J_0 m = H. So temperature gives field and coupling_mean, and coupling_mean temperature."
+        "mean coupling J_0 with J_0 m = H. So each of temperature, field and coupling_mean gives the two others."
     ),
 )

@@ -66,8 +66,11 @@ class AtLineConfig(GlassConfig):
     """The de Almeida-Thouless line in a random field."""
 
     field: Annotated[
-        Literal["gaussian", "fixed"],
-        Field(description="law of the field: normal components, or random directions of one length (sqrt(D) field)"),
+        Literal["gaussian", "sphere", "fixed"],
+        Field(
+            description="law of the field: gaussian (normal components) or sphere (random directions of one length, "
+            "sqrt(D) field; fixed means the same)"
+        ),
     ] = "gaussian"
     temperature: Annotated[
         Values | None,
@@ -78,14 +81,20 @@ class AtLineConfig(GlassConfig):
 def _at_line(config: AtLineConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
     import glassformer as gf
 
-    glass = config.glass("sphere" if config.field == "fixed" else "gaussian")
+    law = law_of(config.field)
+    glass = config.glass(law)
     asked = config.temperature
     if asked is None:
         coldest = 0.0 if config.dim > 2 else 0.02  # the line goes to infinity for two components
         asked = tuple(float(t) * glass.critical_temperature for t in np.linspace(coldest, 1.0, 50))
     check_temperatures(asked, glass)
     dataset = solve_along("temperature", asked, lambda value: gf.solve(glass, gf.AlmeidaThouless(value), throw=False))
-    return dataset.assign_attrs(describe(config, glass))
+    return dataset.assign_attrs(describe(config, glass), field_law=law)
+
+
+def law_of(word: str) -> str:
+    """Return the name that `VectorGlass` has for a law of the field; ``fixed`` is an older word for ``sphere``."""
+    return "sphere" if word == "fixed" else word
 
 
 def check_temperatures(asked: float | Sequence[float], glass: VectorGlass) -> None:
@@ -133,8 +142,11 @@ class ReplicaSymmetricConfig(GlassConfig):
     ] = None
     beta: Annotated[Values | None, Field(description="inverse temperature in place of temperature")] = None
     field_law: Annotated[
-        Literal["gaussian", "fixed", "uniform"],
-        Field(description="normal components; random directions of one length; or one vector for all spins"),
+        Literal["gaussian", "sphere", "fixed", "uniform"],
+        Field(
+            description="gaussian (normal components), sphere (random directions of one length; fixed means the same) or "
+            "uniform (one vector for all spins)"
+        ),
     ] = "gaussian"
     field: Annotated[
         float, Field(ge=0, description="root mean square of the field per component; its length is sqrt(D) times that")
@@ -145,8 +157,7 @@ class ReplicaSymmetricConfig(GlassConfig):
 def _replica_symmetric(config: ReplicaSymmetricConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
     import glassformer as gf
 
-    law = "sphere" if config.field_law == "fixed" else config.field_law
-    glass = config.glass(law, config.field, config.coupling_mean)
+    glass = config.glass(law_of(config.field_law), config.field, config.coupling_mean)
     if (config.temperature is None) == (config.beta is None):
         raise invalid("temperature", config.temperature, "given, unless beta is", "pass one of temperature=, beta=")
 
