@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
+from glassformer.plotting.ground_state import ground_state_figure
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,36 @@ def test_the_table_is_for_a_reader_and_one_descent_has_a_picture_too():
     given = settings(couplings="J.npy", dim=12, descents=1, seed=3)
     text = succeed("run", "vector/ground-state", *given).out
     assert "1 of 1" in text
+    assert re.search(r"^rank of the Gram matrix    \d+, at most 7 expected without fields$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("dim", "certified"), [(1, "no"), (12, "yes, it is the global minimum")])
+def test_the_table_has_the_certificate_and_the_bound_in_the_units_of_the_energy(dim, certified):
+    given = settings(couplings="J.npy", dim=dim, radius=1.7, descents=6, seed=3)
+    text = succeed("run", "vector/ground-state", *given, "-o", "g").out
+    found = gf.load("g")
+    energy, bound = (
+        float(re.search(rf"^{words} +(-[0-9.]+)", text, re.MULTILINE)[1])
+        for words in (r"energy per spin over R\^2", "no state is below")
+    )
+    assert energy == pytest.approx(float(found["energy"]) / 1.7**2, abs=1e-8)
+    assert bound == pytest.approx(float(found["energy_lower_bound"]) / 1.7**2, abs=1e-8)
+    assert bound == pytest.approx(float(found["energy_lower_bound_per_site_r2"]), abs=1e-8)
+    assert bound <= energy
+    assert re.search(rf"^certified +{certified}$", text, re.MULTILINE)
+    figure = ground_state_figure(found)
+    for ax in figure.axes[:2]:
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        assert 1 <= len(ticks) <= 8
+        assert all(tick == int(tick) for tick in ticks)
+    assert figure.legends
+    assert figure.axes[2].get_legend() is None  # it would lie on the data
+
+
+def test_one_descent_notes_what_is_expected():
+    given = settings(couplings="J.npy", dim=12, descents=1, seed=3)
+    text = succeed("run", "vector/ground-state", *given).out
     assert "D(D+1)/2 = 78 > N = 30" in text
 
 

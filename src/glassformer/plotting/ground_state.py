@@ -25,13 +25,15 @@ def ground_state_figure(dataset: xr.Dataset) -> Figure:
         axes[0].set_ylim(-2e-9, max(1e-6, 3 * float(above[-1])))
         axes[0].set(xlabel="descent, the best first", ylabel="energy above the best, relative")
         axes[0].set_title(f"(a) {int(dataset['descents_agreeing'])} of {energies.size} agree")
-        axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         values = np.maximum(dataset["gram_eigenvalues"].values, 1e-12)
         axes[1].plot(np.arange(1, values.size + 1), values, "o", ms=4, color=COLORS["gram"])
         axes[1].axhline(_THRESHOLD, color="0.6", lw=1, ls="--")
         axes[1].set(yscale="log", ylim=(3e-13, 2), xlabel="mode", ylabel="eigenvalue of the Gram matrix / NR²")
-        axes[1].set_title(f"(b) rank {int(dataset['gram_rank'])}, √(2N) = {float(dataset['gram_rank_bound']):.1f}")
-        axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[1].set_title(f"(b) rank {int(dataset['gram_rank'])}, bound {int(dataset['gram_rank_bound'])} (no fields)")
+        for ax, count in zip(axes, (energies.size, values.size)):
+            margin = max(0.5, 0.03 * count)
+            ax.set_xlim(1 - margin, count + margin)
+            ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         if "overlap" in dataset:
             _overlaps(figure, axes[2], dataset)
         return figure
@@ -48,4 +50,4 @@ def _overlaps(figure: Figure, ax: object, dataset: xr.Dataset) -> None:
     for name, marker, label, color in looks:
         ax.plot(raw, dataset[name].values[pairs], marker, ms=4, mfc="none", color=COLORS[color], label=label)
     ax.set(xlim=(-1.05, 1.05), ylim=(-0.05, 1.05), xlabel="raw overlap", title="(c) overlaps of pairs of descents")
-    ax.legend(loc="lower left")
+    figure.legend(loc="outside lower right", ncols=2)

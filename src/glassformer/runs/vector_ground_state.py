@@ -38,7 +38,9 @@ def _table(dataset: xr.Dataset) -> str:
     order = energies.argsort(kind="stable")
     lines = [
         f"energy per spin over R^2   {float(dataset['energy_per_site_r2']):.8f}",
-        f"rank of the Gram matrix    {int(dataset['gram_rank'])}, at most {float(dataset['gram_rank_bound']):.1f} expected "
+        f"no state is below          {float(dataset['energy_lower_bound_per_site_r2']):.8f}, in the same units",
+        f"certified                  {'yes, it is the global minimum' if dataset.attrs['certified'] else 'no'}",
+        f"rank of the Gram matrix    {int(dataset['gram_rank'])}, at most {int(dataset['gram_rank_bound'])} expected "
         "without fields",
         f"descents that agree        {int(dataset['descents_agreeing'])} of {energies.size}",
         "",

@@ -60,8 +60,9 @@ class GroundState:
     Notes
     -----
     Variables: ``energy`` (per spin, the best), ``energies (replica)``, ``energy_per_site_r2`` (the best over
-    :math:`NR^2`), ``energy_lower_bound``, ``descents_agreeing`` (those within :math:`10^{-8}` of the best, relative to
-    the mean :math:`R(\lVert\mathbf h_i\rVert+\lVert\mathbf x_i\rVert)`), ``gram_eigenvalues (mode)`` of
+    :math:`NR^2`), ``energy_lower_bound`` and ``energy_lower_bound_per_site_r2`` (of any state, in the units of the two
+    energies), ``descents_agreeing`` (those within :math:`10^{-8}` of the best, relative to the mean
+    :math:`R(\lVert\mathbf h_i\rVert+\lVert\mathbf x_i\rVert)`), ``gram_eigenvalues (mode)`` of
     :math:`\mathbf s_i\cdot\mathbf s_j/NR^2` and ``gram_rank`` (how many exceed :math:`10^{-4}`) of the best,
     ``gram_rank_bound`` (:math:`\sqrt{2N}`, for zero field), ``gram_ranks``, ``sweeps``, ``last_move`` (over R) and
     ``free_spins`` (replica), the overlaps between descents, and ``spins``.
@@ -131,6 +132,7 @@ class GroundState:
                 "energy": energies[best],
                 "energy_per_site_r2": energies[best] / model.r**2,
                 "energy_lower_bound": energies[best] - gap,
+                "energy_lower_bound_per_site_r2": (energies[best] - gap) / model.r**2,
                 "descents_agreeing": agreeing,
                 "gram_rank": ranks[best],
                 "gram_rank_bound": math.sqrt(2.0 * model.n),
