@@ -63,7 +63,7 @@ def _starts(ax: Axes, part: xr.Dataset, title: str) -> None:
         where = np.full(final.shape, time[-1] * (1.02 if solver == "nmf" else 1.07))
         ax.plot(where, final, marker, ms=4, mfc="none", color=COLORS[solver], clip_on=False)
     ax.set(xlabel="step", ylim=(-1.02, 1.02), xlim=(0, time[-1]))
-    ax.set_title(f"{title}; < nMF, x TAP: ends", fontsize=8)
+    ax.set_title(f"{title}, simulated; right edge: where nMF (<) and TAP (x) end", fontsize=8)
 
 
 def _sizes(ax: Axes, dataset: xr.Dataset) -> None:
