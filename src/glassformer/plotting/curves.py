@@ -23,7 +23,7 @@ def convergence_figure(dataset: xr.Dataset) -> Figure:
             low, high = -one["target_cosine"] - error, -one["target_cosine"] + error
             ax.fill_between(move, low, high, color=color, alpha=0.25, lw=0)
             ax.plot(1.6 * move[-1], -one["target_cosine_limit"], "<", ms=5, color=color, clip_on=False)
-        ax.set(xscale="log", xlabel="single-site moves", ylabel="−cos(s, target)", ylim=(-1.05, 0.15))
+        ax.set(xscale="log", xlabel="single-site moves", ylabel="−⟨cos(s, target)⟩, as published", ylim=(-1.05, 0.15))
         ax.set_title("legacy sampler; triangles: stationary value, reaction left out")
         ax.legend(title="β", fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5))
         return figure
@@ -116,10 +116,13 @@ def bessel_figure(dataset: xr.Dataset) -> Figure:
     names = {"sqrt(nu)": "x = √ν, tends to 0", "nu": "x = ν, tends to √2 − 1", "nu^2": "x = ν², tends to 1"}
     with style():
         figure, (ax,) = panels(1, width=4.8, height=3.5)
-        for color, scaling in zip(("#0072B2", "#009E73", "#D55E00"), dataset["scaling"].values):
+        looks = (("#0072B2", "o", 8), ("#009E73", "s", 5.5), ("#D55E00", "x", 4))  # all three meet at ν = 1
+        for (color, marker, size), scaling in zip(looks, dataset["scaling"].values):
             part = dataset.sel(scaling=scaling)
             ax.plot(dataset["order"], part["ratio_large_order"], color=color, lw=1)
-            ax.plot(dataset["order"], part["ratio"], "o", ms=4, mfc="white", color=color, label=names[str(scaling)])
+            ax.plot(
+                dataset["order"], part["ratio"], marker, ms=size, mfc="none", color=color, label=names[str(scaling)]
+            )
         ax.set(xscale="log", xlabel="order ν", ylabel="I(ν+1, x) / I(ν, x)", ylim=(-0.02, 1.02))
         ax.set_title("markers: exact; lines: leading uniform expansion")
         ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.66))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -98,9 +99,20 @@ def large_d_figure(dataset: xr.Dataset) -> Figure:
             set_ticks(places, [f"{values[place]:.2g}" for place in places])
         axes[1].set(xlabel="u = β|x|/R", ylabel="β")
         axes[1].set_title(f"(b) large D at D = {chosen}: error of m, percent")
-        figure.colorbar(image, ax=axes[1])
+        bar = figure.colorbar(image, ax=axes[1])
+        ticks = _plain_ticks(*image.get_clim())
+        bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+        bar.ax.minorticks_off()
         _responses(axes[2], int(dims[0]))
         return figure
+
+
+def _plain_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers for a logarithmic scale, or evenly spaced ones where fewer than three are in the range."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return inside if len(inside) > 2 else [float(tick) for tick in np.geomspace(low, high, 4)]
 
 
 def _responses(ax: Axes, dim: int) -> None:

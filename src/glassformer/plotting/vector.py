@@ -137,8 +137,7 @@ def couplings_figure(dataset: xr.Dataset) -> Figure:
             return _heads(dataset)
         figure, axes = panels(2, width=3.6)
         matrix = dataset["couplings"].values
-        bound = max(float(np.abs(matrix).max()), 1e-300)
-        image = axes[0].imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
+        image = axes[0].imshow(matrix, interpolation="nearest", **_scale(matrix))
         axes[0].set(xlabel="site j", ylabel="site i", title="couplings, j acts on i")
         figure.colorbar(image, ax=axes[0], shrink=0.85)
         upper = np.triu_indices(len(matrix), 1)
@@ -147,16 +146,24 @@ def couplings_figure(dataset: xr.Dataset) -> Figure:
         return figure
 
 
+def _scale(matrix: np.ndarray) -> dict[str, Any]:
+    """Return the colours of couplings: about 0 where they have both signs, upwards from 0 where none is negative."""
+    bound = max(float(np.abs(matrix).max()), 1e-300)
+    if matrix.min() >= 0.0:
+        return {"cmap": "viridis", "vmin": 0.0, "vmax": bound}
+    return {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
+
+
 def _heads(dataset: xr.Dataset) -> Figure:
     matrices = dataset["couplings"].values
     columns = min(len(matrices), 4)
     figure, axes = panels(columns, rows=-(-len(matrices) // columns), width=2.4, height=2.3)
-    bound = max(float(np.abs(matrices).max()), 1e-300)
+    scale = _scale(matrices)
     for head, ax in enumerate(axes):
         if head >= len(matrices):
             ax.set_axis_off()
             continue
-        image = ax.imshow(matrices[head], cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
+        image = ax.imshow(matrices[head], interpolation="nearest", **scale)
         symmetry = float(dataset["symmetry"][head])
         ax.set(xticks=[], yticks=[], xlabel="site j", ylabel="site i", title=f"head {head}, symmetry {symmetry:.3f}")
     figure.colorbar(image, ax=list(axes), shrink=0.85)
