@@ -237,7 +237,9 @@ def test_turning_and_permuting_changes_nothing():
 
 def test_the_verdict_tells_whether_random_starts_reached_the_point_that_was_found() -> None:
     ferromagnet = gf.VectorSpin(np.full((4, 4), 0.5), dim=2, radius=0.7)
-    assert "8 random starts reached another." in gf.contraction(ferromagnet, 10.0).verdict.item()
+    told = gf.contraction(ferromagnet, 10.0).verdict.item()
+    assert "relaxation leaves m = 0 " in told
+    assert "8 random starts end at another fixed point, with |m|/R = 0.944." in told
     assert (
         "8 random starts reached no other."
         in gf.contraction(ferromagnet, 10.0, start=np.full((4, 2), 0.4)).verdict.item()
@@ -246,6 +248,51 @@ def test_the_verdict_tells_whether_random_starts_reached_the_point_that_was_foun
     turning = gf.VectorSpin(gf.Asymmetric(asymmetry=np.inf).sample(n=6, seed=1), dim=3)
     found = gf.contraction(turning, 50.0)
     if int(found.unconverged_starts) == 8:
-        assert "no random start reached a fixed point" in found.verdict.item()
+        assert "none of 8 random starts settled" in found.verdict.item()
     assert "0 random starts" not in found.verdict.item()
     assert "random start" not in gf.contraction(turning, 0.1).verdict.item()
+
+
+def weakly_driven(strength: float) -> gf.VectorSpin:
+    fields = np.zeros((32, 16))
+    fields[:, 0] = strength
+    return gf.VectorSpin(gf.SoftmaxGaussian().sample(n=32, seed=1), fields)
+
+
+def test_a_saddle_at_which_relaxation_does_not_end_is_no_branch() -> None:
+    """Against a weak field there is a fixed point, local radius 1.006, to which acceleration is drawn."""
+    model = weakly_driven(0.01)
+    found = gf.contraction(model, 4.0, starts=2, seed=1)
+    start = model.r * np.eye(1, 16, 3).repeat(32, 0)
+    relaxed = gf.solve(model, gf.NaiveMeanField(4.0), start=start)
+    assert np.allclose(relaxed.magnetization, found.magnetization, atol=1e-8)
+    assert (int(found.branches), bool(found.multistable), int(found.unconverged_starts)) == (1, False, 0)
+    # Acceleration from the saddle finds nothing else, and neither is counted without random starts.
+    alone = gf.contraction(model, 4.0, starts=0, start=-found.magnetization.values)
+    assert int(alone.branches) <= 1
+
+
+def test_an_unstable_fixed_point_is_never_counted() -> None:
+    for dim, beta in ((1, 2.0), (3, 9.0)):
+        free = gf.contraction(gf.VectorSpin(np.full((6, 6), 1 / 6), dim=dim, radius="unit"), beta, starts=0)
+        assert float(free.jacobian_spectral_radius) > 1
+        assert int(free.branches) == 0
+    # An alternating map: damped steps find m = 0, which relaxation leaves for a cycle of two states.
+    swing = gf.contraction(gf.VectorSpin(np.full((6, 6), -1 / 6), dim=1, radius="unit"), 2.0)
+    assert (int(swing.branches), int(swing.unconverged_starts)) == (0, 8)
+    assert "none of 8 random starts settled" in swing.verdict.item()
+
+
+def test_rotated_copies_in_no_field_or_an_invisible_one_are_one_fixed_point() -> None:
+    for strength in (0.0, 1e-13):
+        found = gf.contraction(weakly_driven(strength), 4.0, starts=4)
+        assert (int(found.branches), int(found.unconverged_starts)) == (1, 0)
+        assert "4 random starts end at another fixed point, with |m|/R = 0.671." in found.verdict.item()
+
+
+def test_a_comparison_with_one_is_true_of_the_digits_that_are_shown() -> None:
+    told = gf.contraction(weakly_driven(1e-4), 4.0, starts=0).verdict.item()
+    assert "(local radius 0.9999 < 1)" in told
+    model = gf.VectorSpin(np.full((4, 4), 0.25), dim=1, radius="unit")
+    assert "rho = 0.99999 < 1" in gf.contraction(model, 0.99999).verdict.item()
+    assert "rho = 1.00001)" in gf.contraction(model, 1.00001, starts=0).verdict.item()

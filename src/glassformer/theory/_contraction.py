@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from glassformer._core._random import check_seed, directions, uniforms
+from glassformer._core._random import check_seed
 from glassformer._core._responses import Response
 from glassformer._core._responses import response as make_response
 from glassformer._core._status import Status, attach_evidence, raise_if_failed
 from glassformer._core._validation import FloatArray, as_count
 from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import VectorSpin
+from glassformer.theory._branches import Branch, Branches
 from glassformer.theory._causality import causal_order
 from glassformer.theory._spectra import Leading, leading_eigenvalue
 from glassformer.theory.closures import NaiveMeanField
 from glassformer.theory.closures._common import (
     Start,
-    directions_of,
     law_in_fields,
     require_vector_spin,
     starting_means,
@@ -31,12 +29,6 @@ from glassformer.theory.closures._stability import MARGINAL, jacobian_eigenvalue
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from glassformer.theory._fixed_point import FixedPoint
-
-_RELAXED = 100  # steps that bring a start into the basin that relaxation leads to, before acceleration
-_ACCELERATED = 1000
-_SAME = 1e-4  # fixed points whose invariants differ by less, in units of R, are one
 
 
 def contraction(
@@ -84,8 +76,9 @@ def contraction(
         ``spectral_radius`` and ``leading_eigenvalue_real``, ``_imag`` of J; ``jacobian_spectral_radius`` and
         ``jacobian_eigenvalue_real``, ``_imag``; ``contraction_bound`` :math:`\rho`, ``critical_beta`` where it reaches 1,
         ``instability_beta`` where a state without magnetisation in no field turns unstable, ``certified``; ``branches``, the
-        distinct fixed points at which relaxation ends (up to rotations that leave the fields as they are), ``multistable``,
-        ``unconverged_starts``; ``structure`` (loops, causal, strictly_causal); ``verdict``, all of it in a sentence;
+        distinct fixed points at which relaxation ends (never a saddle; one for all that a rotation or reflection which leaves
+        the fields as they are relates, without fields any in O(D)), ``multistable``, ``unconverged_starts``, those that settle
+        at none; ``structure`` (loops, causal, strictly_causal); ``verdict``, all of it in a sentence;
         ``magnetization`` and ``residual`` of the fixed point.
 
     Raises
@@ -121,20 +114,19 @@ def contraction(
     with one_blas_thread():  # the same bits whatever the number of threads
         means = starting_means(model, start, respond, beta)
         order = causal_order(model.couplings)
-        found = _settle(model, method, means, patience=method.max_iterations)
+        branches = Branches(model, method, respond, order is not None)
+        found, reached = branches.follow(means)
         law = law_in_fields(respond, model.fields + model.couplings @ found.state[0], beta, model.r)
         bounds = _Bounds.of(model, respond, beta, order is not None)
         alone = _eigenvalue_of(model.couplings, order is not None)
         local = jacobian_eigenvalue(model, beta, law, without_loops=order is not None)
-        points, unconverged = _branches(model, method, starts, seed)
+        branches.search(starts, seed)
         settled = found.status is Status.CONVERGED
-        others = len(points)
-        if settled:
-            others -= not _is_new(points, _invariants(model, found.state[0]))
-        if settled and (local.radius <= MARGINAL or not points):  # what relaxation leaves is not where starts end
-            _add_point(points, model, found.state[0])
-    reached = starts - unconverged if starts else None
-    verdict = _verdict(bounds, local, len(points), reached, settled, others)
+        elsewhere = len(branches.found) - (settled and branches.has(found.state[0]))
+        if settled and reached:  # a point that relaxation leaves is not counted
+            branches.add(found.state[0])
+    empty = not found.state[0].any()
+    verdict = _verdict(bounds, local, branches, starts, settled, empty, elsewhere > 0)
     strength = float(respond.ratio_over_kappa(0.0)) * model.r**2
     dataset = xr.Dataset(
         {
@@ -150,9 +142,9 @@ def contraction(
             "critical_beta": _inverse(strength * min(bounds.norm_inf, bounds.norm_2)),
             "instability_beta": _inverse(strength * alone.radius),
             "certified": bounds.certified,
-            "branches": len(points),
-            "multistable": len(points) > 1,
-            "unconverged_starts": unconverged,
+            "branches": len(branches.found),
+            "multistable": len(branches.found) > 1,
+            "unconverged_starts": branches.unconverged,
             "structure": bounds.structure,
             "verdict": verdict,
             "magnetization": (("site", "component"), found.state[0]),
@@ -211,48 +203,15 @@ def _eigenvalue_of(couplings: FloatArray, without_loops: bool) -> Leading:
     return leading_eigenvalue(lambda vector: couplings @ vector, len(couplings))
 
 
-def _settle(model: VectorSpin, method: NaiveMeanField, means: FloatArray, *, patience: int) -> FixedPoint:
-    """Return the fixed point that relaxation of `patience` steps leads to, or acceleration from where they end."""
-    found = replace(method, max_iterations=patience).fixed_point(model, means)
-    if found.status is Status.CONVERGED:
-        return found
-    return replace(method, solver="anderson", max_iterations=_ACCELERATED).fixed_point(model, found.state[0])
+def _beside_one(value: float) -> str:
+    """Return `value` with as many digits as it takes to see on which side of 1 it lies."""
+    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
+    return next((text for text in texts if value == 1.0 or float(text) != 1.0), "1")
 
 
-def _branches(model: VectorSpin, method: NaiveMeanField, starts: int, seed: int) -> tuple[list[FloatArray], int]:
-    """Return the invariants of the distinct fixed points of random starts, and how many starts found none."""
-    drawn = directions(seed, "contraction/starts", (starts, model.n, model.dim))
-    drawn[1::2] = drawn[1::2, :1]
-    # Unequal lengths, lest signs cancel and a start lie exactly on a border between two basins.
-    drawn *= 0.5 + 0.5 * uniforms(seed, "contraction/lengths", (starts, model.n, 1))
-    points: list[FloatArray] = []
-    unconverged = 0
-    for spins in drawn:
-        found = _settle(model, method, model.r * spins, patience=_RELAXED)
-        if found.status is Status.CONVERGED:
-            _add_point(points, model, found.state[0])
-        else:
-            unconverged += 1
-    return points, unconverged
-
-
-def _add_point(points: list[FloatArray], model: VectorSpin, means: FloatArray) -> None:
-    own = _invariants(model, means)
-    if _is_new(points, own):
-        points.append(own)
-
-
-def _is_new(points: list[FloatArray], own: FloatArray) -> bool:
-    return all(np.abs(own - other).max() > _SAME for other in points)
-
-
-def _invariants(model: VectorSpin, means: FloatArray) -> npt.NDArray[np.float64]:
-    r"""Return :math:`\mathbf m_i\cdot\mathbf m_j/R^2` and :math:`\mathbf m_i\cdot\hat{\mathbf x}_j/R`: equal for states that a rotation relates."""
-    scaled = means / model.r
-    return np.hstack([scaled @ scaled.T, scaled @ directions_of(model.fields).T])
-
-
-def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int | None, settled: bool, others: int) -> str:
+def _verdict(
+    bounds: _Bounds, local: Leading, branches: Branches, starts: int, settled: bool, empty: bool, elsewhere: bool
+) -> str:
     if bounds.structure == "strictly_causal":
         return (
             "Certified: the couplings have no loops and no self-coupling (strictly causal), so the Jacobian is nilpotent "
@@ -260,24 +219,48 @@ def _verdict(bounds: _Bounds, local: Leading, branches: int, reached: int | None
         )
     if bounds.structure == "causal" and bounds.certified and bounds.whole >= 1.0:
         return (
-            f"Certified: the couplings have no loops and every self-coupling contracts ({bounds.site:.3g} < 1), so every "
-            "start reaches the one fixed point."
+            f"Certified: the couplings have no loops and every self-coupling contracts ({_beside_one(bounds.site)} < 1), so "
+            "every start reaches the one fixed point."
         )
+    rho = _beside_one(bounds.whole)
     if bounds.certified:
-        return f"Certified: rho = {bounds.whole:.3g} < 1, so relaxation contracts from every start to one fixed point."
-    told = f"Not certified (rho = {bounds.whole:.3g})"
+        return f"Certified: rho = {rho} < 1, so relaxation contracts from every start to one fixed point."
+    told = f"Not certified (rho = {rho})"
     if not settled:
-        return f"{told}, and neither relaxation nor acceleration found a fixed point."
-    if local.radius > MARGINAL:
-        told += f"; relaxation leaves the fixed point that was found (local radius {local.radius:.3g} > 1)"
-    elif local.radius > 1.0 - 1e-6:
-        told += "; the fixed point that was found is marginal (local radius 1), as where a direction is free"
+        told += "; neither relaxation nor acceleration found a fixed point from the given start"
     else:
-        told += f", but relaxation returns to the fixed point that was found (local radius {local.radius:.3g} < 1)"
-    if branches > 1:
-        return f"{told}; multistable: {branches} distinct fixed points."
-    if reached is None:  # nobody asked for random starts
-        return f"{told}."
-    if reached == 0:
-        return f"{told}; no random start reached a fixed point."
-    return f"{told}; {reached} random starts reached {'another' if others else 'no other'}."
+        told += _stability(
+            _beside_one(local.radius), local.radius, "m = 0" if empty else "the fixed point that was found"
+        )
+    return f"{told}{_ends(branches, starts, settled, elsewhere)}."
+
+
+def _stability(shown: str, radius: float, point: str) -> str:
+    if radius > MARGINAL:
+        return f"; relaxation leaves {point} (local radius {shown} > 1)"
+    if radius > 1.0 - 1e-6:
+        return f"; {point} is marginal (local radius 1), as where a direction is free"
+    return f", but relaxation returns to {point} (local radius {shown} < 1)"
+
+
+def _ends(branches: Branches, starts: int, settled: bool, elsewhere: bool) -> str:
+    """Say where the random starts ended."""
+    if not starts:  # nobody asked for them
+        return ""
+    reached = starts - branches.unconverged
+    if not reached:
+        return f"; none of {starts} random starts settled at a fixed point"
+    told = ""
+    if len(branches.found) > 1:
+        told = f"; multistable: {len(branches.found)} distinct fixed points, {_lengths(branches.found)}"
+    elif elsewhere:
+        other = "another" if settled else "one"
+        told = f"; {reached} random starts end at {other} fixed point, {_lengths(branches.found)}"
+    else:
+        told = f"; {reached} random starts reached no other"
+    return told + (f"; {branches.unconverged} did not settle" if branches.unconverged else "")
+
+
+def _lengths(found: list[Branch]) -> str:
+    shown = ", ".join(f"{branch.length:.3g}" for branch in found[:4])
+    return f"with |m|/R = {shown}{', ...' if len(found) > 4 else ''}"
