@@ -123,6 +123,14 @@ def test_contraction_prints_what_the_function_returns() -> None:
     assert "radius" in refuse("run", "vector/contraction", *settings(couplings="couplings.npy", dim=2, beta=1.0))
 
 
+def test_the_verdict_of_contraction_is_printed_once() -> None:
+    given = {"couplings": "couplings.npy", "fields": "fields.npy", "beta": 2.0}
+    text = " ".join(succeed("run", "vector/contraction", *settings(**given), "--no-figure").out.split())
+    assert text.count("ertified: rho") + text.count("ertified (rho") == 1
+    assert "verdict" not in text
+    assert "contraction_bound" in text
+
+
 @pytest.mark.parametrize("solver", ["picard", "anderson", "forward"])
 def test_the_solver_of_naive_mean_field_can_be_chosen(solver: str) -> None:
     np.save("causal.npy", np.tril(np.load("couplings.npy")))

@@ -52,7 +52,20 @@ def _contraction(config: ContractionConfig, part: dict[str, Any], context: RunCo
         dataset["eigenvalue_real"] = ("mode", spectrum.real)
         dataset["eigenvalue_imag"] = ("mode", spectrum.imag)
     dataset.attrs["radius"] = model.r
+    dataset.attrs["table"] = _table(dataset)
     return dataset
+
+
+def _table(dataset: xr.Dataset) -> str:
+    """Return every number on a line; the verdict, a sentence, is the note below the table."""
+    rows = {str(name): own.item() for name, own in dataset.data_vars.items() if own.ndim == 0 and name != "verdict"}
+    head = max(map(len, rows))
+    lines = [
+        f"{name:{head}}  {value:.6g}" if isinstance(value, float) else f"{name:{head}}  {value}"
+        for name, value in rows.items()
+    ]
+    lengths = np.linalg.norm(dataset["magnetization"].values, axis=-1) / dataset.attrs["radius"]
+    return "\n".join([*lines, f"{'|m| / R over sites':{head}}  {lengths.min():.4g} to {lengths.max():.4g}"])
 
 
 CONTRACTION = RunSpec(
