@@ -176,3 +176,14 @@ def test_alignment_grows_with_asymmetry_at_constant_variance(asymmetry, expected
     model = gf.VectorSpin(gf.Asymmetric(asymmetry=asymmetry).sample(n=n, seed=4), gf.sphere_fields(n, dim=dim, seed=5))
     answer = gf.solve(model, gf.GramClosure(2.0, response="large_d", tolerance=1e-5))
     assert abs(float(answer["alignment_of_mean"]) - expected) < 0.015
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_few_components_are_told_and_many_are_not(steps):
+    notes = {}
+    for dim in (1, 15, 16, 40):
+        fields = gf.sphere_fields(5, dim=dim, seed=2, radius="unit")
+        model = gf.VectorSpin(gf.Asymmetric().sample(n=5, seed=1), fields, radius="unit")
+        notes[dim] = gf.solve(model, gf.GramClosure(0.5), steps=steps).attrs.get("note", "")
+    for dim, note in notes.items():
+        assert (f"order 1/D, and D = {dim}; the Gaussian closure is better" in note) == (dim < 16)
