@@ -12,6 +12,7 @@ from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
 from glassformer.cli._values import jsonable
+from glassformer.plotting.thermodynamics import entropy_production_figure, quench_figure
 
 N, BETA = 5, 0.7
 
@@ -70,8 +71,28 @@ def test_the_fluctuation_theorem_is_checked_exactly_and_by_simulated_paths() -> 
 
 def test_rare_paths_are_told() -> None:
     given = {**ising(), "beta": 3.0, "drive": "drive.npy", "method": "enumeration", "steps": 8, "replicas": 50}
-    note = ask("run", "vector/quench", *settings(**given), "--seed", "4", "--no-figure")["evidence"]["note"]
-    assert "not reliable" in note
+    answer = ask("run", "vector/quench", *settings(**given), "--seed", "4", "--no-figure")
+    assert "not reliable" in answer["evidence"]["note"]
+    assert answer["values"]["fluctuation_theorem_sampled_deviation"] is None
+    text = succeed("run", "vector/quench", *settings(**given), "--seed", "4", "--no-figure").out
+    line = next(line for line in text.splitlines() if line.startswith("<exp(-entropy)>: "))
+    assert line.endswith("sampled (not reliable: rare paths decide)")
+
+
+@pytest.mark.parametrize("fields", ["x.npy", "x3.npy"])
+def test_the_mismatch_is_drawn_on_a_logarithmic_axis_without_rounding(fields: str) -> None:
+    given = {"couplings": "J.npy", "fields": fields, "beta": 0.3, "steps": 80, "radius": "unit", "method": "gram"}
+    ask("run", "vector/quench", *settings(**given, start="paramagnet"), "--seed", "1", "--no-figure", "-o", "q")
+    dataset = gf.load("q")
+    left, _, right = quench_figure(dataset).axes
+    assert left.get_yscale() == "log"
+    drawn = np.asarray(left.lines[0].get_ydata())
+    kept = drawn[np.isfinite(drawn)]
+    assert float(dataset["mismatch"].min()) < 1e-14 <= kept.min()
+    assert kept.max() == float(dataset["mismatch"].max())
+    assert len(right.lines) == (1 if fields == "x.npy" else 2)  # of one component, the mean has but a sign
+    still = dataset.assign(mismatch=0 * dataset["mismatch"])
+    assert quench_figure(still).axes[0].get_yscale() == "linear"
 
 
 def test_a_relaxation_without_a_change_needs_a_start() -> None:
@@ -109,7 +130,13 @@ def test_every_estimator_stands_in_one_table() -> None:
     np.testing.assert_allclose(pairs.sum() / 2, found["correlations"])
     np.testing.assert_allclose(stored["circulation"], -stored["circulation"].T)
     assert "sequential updates have another" in answer["evidence"]["note"]
+    assert "strictly causal" not in answer["evidence"]["note"]  # these couplings have loops
     assert Path("out/figure.png").stat().st_size > 5000
+    panel = entropy_production_figure(stored).axes[0]
+    assert [label.get_text() for label in panel.get_yticklabels()] == names  # as in the table
+    marks = [container.lines for container in panel.containers]
+    assert len({line.get_color() for line, _, _ in marks}) == len(names)
+    assert [len(caps) for _, caps, _ in marks] == [2, 2, 0, 0, 0, 0]  # errors of what was simulated
 
 
 def test_one_way_couplings_are_called_by_their_name_and_many_components_leave_estimators_out() -> None:

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from glassformer.plotting._style import COLORS, LABELS, panels, style
 
 _MARKS: dict[str, Any] = {"fmt": "o", "ms": 4, "mfc": "white", "capsize": 2, "lw": 1, "color": COLORS["simulation"]}
+_ROUNDING = 1e-14  # mismatch below it, relative to the largest or to 1 nat, is rounding
 
 
 def _errors(dataset: xr.Dataset, name: str) -> xr.DataArray:
@@ -48,18 +49,22 @@ def asymmetry_figure(dataset: xr.Dataset) -> Figure:
 
 
 def entropy_production_figure(dataset: xr.Dataset) -> Figure:
-    """Draw every estimate as a bar, the circulation as a map, and what each site produces."""
-    colors = {"correlations": "simulation", "path": "enumeration", "plefka": "nmf"}
-    labels = {"correlations": "correlations (a)", "path": "path (b)", "plefka": "first order (c)"}
+    """Draw every estimate beside the simulated one and its error, the circulation as a map, and what each site produces."""
+    colors = {"correlations": COLORS["simulation"], "path": COLORS["saddle_point"], "plefka": COLORS["nmf"]}
     with style():
         figure, axes = panels(3, width=3.7)
         names = [str(name) for name in dataset["estimator"].values]
         values, error = dataset["entropy_production"].values, dataset["entropy_production_error"].values
-        axes[0].barh(names, values, 0.65, color=[COLORS[colors.get(name, name)] for name in names], xerr=error)
+        # Points rather than bars from 0, beside which the errors could not be seen.
+        for row, name in enumerate(names):
+            color = colors.get(name) or COLORS[name]
+            error_bar = error[row] if np.isfinite(error[row]) else None
+            axes[0].errorbar(values[row], row, xerr=error_bar, fmt="o", ms=5, capsize=5, lw=1.8, color=color)
         axes[0].axvline(values[0], color="0.4", lw=0.8, ls="--", zorder=0)
-        axes[0].set_yticks(range(len(names)), [labels.get(name, LABELS.get(name, name)) for name in names])
+        axes[0].set_yticks(range(len(names)), names)
+        axes[0].margins(x=0.1, y=0.12)
         axes[0].invert_yaxis()
-        axes[0].set(xlabel="nats per step", title="entropy production")
+        axes[0].set(xlabel="nats per step; bars: 1 standard error", title="entropy production")
         flow = dataset["circulation"].values
         bound = max(float(np.abs(flow).max()), 1e-300)
         image = axes[1].imshow(flow, cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="nearest")
@@ -86,20 +91,24 @@ def quench_figure(dataset: xr.Dataset) -> Figure:
             "nonadiabatic_entropy_production": ("nonadiabatic", COLORS["nmf"]),
             "environment_entropy_production": ("environment", COLORS["enumeration"]),
         }
+        size = cycles["mismatch"].transpose("cycle", ...).values
+        largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
+        kept = np.isfinite(size) & (size > _ROUNDING * max(largest, 1.0))
         for number in range(cycles.sizes["cycle"]):
             cycle = cycles.isel(cycle=number)
             time, first = number * length + np.arange(length + 1), number == 0
-            mismatch = np.where(np.isfinite(cycle["mismatch"]), cycle["mismatch"], np.nan)
+            mismatch = np.where(kept[number], cycle["mismatch"], np.nan)
             axes[0].plot(time, mismatch, "o-", ms=3, color=COLORS["gram"])
             for name, (label, color) in parts.items():
                 axes[1].plot(time[:-1], cycle[name], "o-", ms=3, color=color, label=label if first else None)
-            axes[2].plot(time, cycle["alignment_of_mean"], color=COLORS["gram"], label="of the mean" if first else None)
+            if dataset.sizes["component"] > 1:  # that of one component is an average of signs
+                axes[2].plot(
+                    time, cycle["alignment_of_mean"], color=COLORS["gram"], label="of the mean" if first else None
+                )
             axes[2].plot(time, cycle["mean_of_alignment"], color=COLORS["nmf"], label="mean of" if first else None)
             for ax in axes if not first else ():
                 ax.axvline(time[0], color="0.85", lw=0.8, zorder=0)
-        largest = max((float(value) for value in cycles["mismatch"].values.flat if np.isfinite(value)), default=0.0)
-        axes[0].set_yscale("symlog", linthresh=max(1e-6, 1e-4 * largest))
-        axes[0].set(xlabel="step", title="mismatch Δ, nats", ylim=(0, None))
+        axes[0].set(xlabel="step", title="mismatch Δ, nats", yscale="log" if kept.any() else "linear")
         axes[1].set(xlabel="step", title="entropy of a step, nats")
         for ax in axes:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

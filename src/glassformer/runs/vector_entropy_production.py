@@ -139,7 +139,7 @@ def _note(dataset: xr.Dataset) -> str:
             "can be: here entropy production measures how strong and how concentrated the couplings are, weighted by how "
             f"freely the spins respond, and not how asymmetric they were made or learned. {told}"
         )
-    return f"{told} Under strictly causal couplings entropy production measures concentration rather than asymmetry."
+    return told
 
 
 def _table(dataset: xr.Dataset) -> str:

@@ -109,14 +109,21 @@ def _simulate(
             dataset[name], dataset[f"{name}_error"] = float(values.mean()), error
             away = float(values.mean()) - expected
             dataset[f"{name}_deviation"] = away / error if error > 0 else 0.0
+            if name.startswith("fluctuation") and _decided_by_rare_paths(totals[kind]):
+                dataset[f"{name}_deviation"] = np.nan  # a standard error of the paths that were seen says nothing
             dataset[f"{name}_deviation"].attrs["units"] = "standard errors from the exact value"
     dataset.attrs["averages_over"] = f"{replicas} simulated paths (x_sampled)"
-    mean = float(totals["total"].mean())
-    if replicas < _RARE * np.exp(min(mean, 500.0)):
+    rare = [kind for kind in KINDS if _decided_by_rare_paths(totals[kind])]
+    if rare:
+        means = ", ".join(f"{float(totals[kind].mean()):.3g} ({kind})" for kind in rare)
         dataset.attrs["note"] += (
-            f" The mean entropy of a path is {mean:.3g} nats: exp(-entropy) is decided by paths that {replicas} copies "
-            "hardly ever take, so its sampled mean and error are not reliable; the exact sums are."
+            f" The mean entropy of a path is {means} nats: exp(-entropy) is decided by paths that {replicas} copies hardly "
+            "ever take, so its sampled mean and error are not reliable, and no deviation is given; the exact sums are."
         )
+
+
+def _decided_by_rare_paths(entropies: np.ndarray) -> bool:
+    return bool(entropies.size < _RARE * np.exp(min(float(entropies.mean()), 500.0)))
 
 
 def _table(dataset: xr.Dataset) -> str:
@@ -145,7 +152,9 @@ def _table(dataset: xr.Dataset) -> str:
         text = f"<exp(-entropy)>{kind.replace('_', ', ')}: {float(dataset[name]):.12g} exactly"
         if f"{name}_sampled" in dataset:
             value, error = float(dataset[f"{name}_sampled"]), float(dataset[f"{name}_sampled_error"])
-            text += f", {value:.4g} ± {error:.1g} sampled ({float(dataset[f'{name}_sampled_deviation']):+.1f} s.e.)"
+            away = float(dataset[f"{name}_sampled_deviation"])
+            told = f"{away:+.1f} s.e." if np.isfinite(away) else "not reliable: rare paths decide"
+            text += f", {value:.4g} ± {error:.1g} sampled ({told})"
         lines.append(text)
     return "\n".join(lines)
 
