@@ -76,7 +76,9 @@ def entropy_production_figure(dataset: xr.Dataset) -> Figure:
             site, dataset["site_entropy_production_gram"], ".", ms=4, color=COLORS["gram"], label=LABELS["gram"]
         )
         axes[2].set(xlabel="site", title="entropy production per site")
-        axes[2].legend()
+        axes[2].margins(y=0.25)
+        axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[2].legend(loc="upper right", ncols=2)
         return figure
 
 
@@ -114,8 +116,13 @@ def quench_figure(dataset: xr.Dataset) -> Figure:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[1].axhline(0.0, color="0.7", lw=0.8, zorder=0)
         axes[1].legend()
-        axes[2].set(xlabel="step", title="alignment with the new drive")
-        axes[2].legend()
+        if dataset.sizes["component"] > 1:
+            axes[2].legend()
+            axes[2].set(title="alignment with the new drive")
+        else:
+            axes[2].set(title="mean of the alignment with the new drive")
+        axes[2].set(xlabel="step")
+        axes[0].set_xlim(axes[2].get_xlim())
         return figure
 
 

@@ -191,5 +191,8 @@ def contraction_figure(dataset: xr.Dataset) -> Figure:
         length = np.linalg.norm(dataset["magnetization"].values, axis=-1) / dataset.attrs["radius"]
         axes[1].plot(np.arange(len(length)), length, "o", ms=3.5, color=COLORS["nmf"])
         axes[1].set(xlabel="site", ylabel="|m| / R", ylim=(0, 1.02))
-        axes[1].set_title(f"ρ = {float(dataset['contraction_bound']):.3g}, fixed points: {int(dataset['branches'])}")
+        told = f"ρ = {float(dataset['contraction_bound']):.3g}, branches: {int(dataset['branches'])}"
+        if float(dataset["jacobian_spectral_radius"]) > 1 + 1e-6:
+            told += "; relaxation leaves this point"
+        axes[1].set_title(told)
         return figure

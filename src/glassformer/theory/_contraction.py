@@ -250,14 +250,14 @@ def _ends(branches: Branches, starts: int, settled: bool, elsewhere: bool) -> st
     reached = starts - branches.unconverged
     if not reached:
         return f"; none of {starts} random starts settled at a fixed point"
-    told = ""
+    some = f"{reached} random start{'s' if reached > 1 else ''}"
     if len(branches.found) > 1:
         told = f"; multistable: {len(branches.found)} distinct fixed points, {_lengths(branches.found)}"
     elif elsewhere:
         other = "another" if settled else "one"
-        told = f"; {reached} random starts end at {other} fixed point, {_lengths(branches.found)}"
+        told = f"; {some} end{'' if reached > 1 else 's'} at {other} fixed point, {_lengths(branches.found)}"
     else:
-        told = f"; {reached} random starts reached no other"
+        told = f"; {some} reached no other"
     return told + (f"; {branches.unconverged} did not settle" if branches.unconverged else "")
 
 
