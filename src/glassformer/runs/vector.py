@@ -48,6 +48,15 @@ class VectorConfig(ModelConfig):
     beta: Annotated[float, Field(ge=0, description="inverse temperature")]
 
 
+class ParallelConfig(VectorConfig):
+    """The same, with a simulation of the parallel process beside the theories."""
+
+    steps: Annotated[int, Field(ge=2, description="measured parallel steps")] = 1000
+    burn_in: Annotated[int, Field(ge=0, description="steps before measuring")] = 200
+    replicas: Annotated[int, Field(ge=2, description="independent copies; error bars come from them")] = 16
+    seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
+
+
 THEORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "nmf": (theory.NaiveMeanField, ("response", "solver")),
     "tap": (theory.TAP, ("response", "variant")),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from glassformer._core._errors import InvalidInputError
-from glassformer.runs.vector import VectorConfig, run_simulation
+from glassformer.runs.vector import ParallelConfig, run_simulation
 from glassformer.sweeps import RunContext, RunSpec
 
 if TYPE_CHECKING:
@@ -21,13 +20,8 @@ GAUSSIAN_UP_TO = 16  # components: beyond them the Gram closure is as good
 _MAPS = ("pair_entropy_production", "site_entropy_production", "circulation")
 
 
-class EntropyProductionConfig(VectorConfig):
+class EntropyProductionConfig(ParallelConfig):
     """The entropy production of the parallel process, estimated in every way that this package has."""
-
-    steps: Annotated[int, Field(ge=2, description="measured parallel steps")] = 1000
-    burn_in: Annotated[int, Field(ge=0, description="steps before measuring")] = 200
-    replicas: Annotated[int, Field(ge=2, description="independent copies; error bars come from them")] = 16
-    seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
 
 
 def _estimate(config: EntropyProductionConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:

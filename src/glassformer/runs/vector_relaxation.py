@@ -10,7 +10,7 @@ from pydantic import Field
 
 from glassformer._core._errors import InvalidInputError, invalid
 from glassformer.dynamics._motion import one_blas_thread
-from glassformer.runs.vector import VectorConfig
+from glassformer.runs.vector import ParallelConfig
 from glassformer.sweeps import RunContext, RunSpec
 
 if TYPE_CHECKING:
@@ -23,14 +23,11 @@ _MATRICES = 256  # spins
 _STORED = 2**27  # numbers of a stored path: a gigabyte
 
 
-class RelaxationConfig(VectorConfig):
+class RelaxationConfig(ParallelConfig):
     """Modes, lagged correlations and response of one steady state."""
 
     lags: Annotated[int, Field(ge=1, description="largest lag")] = 16
     steps: Annotated[int, Field(ge=2, description="measured parallel steps of the simulation")] = 400
-    burn_in: Annotated[int, Field(ge=0, description="steps before measuring")] = 200
-    replicas: Annotated[int, Field(ge=2, description="independent copies")] = 16
-    seed: Annotated[int, Field(ge=0, description="root seed; generated and stored if left out")]
 
 
 def _relax(config: RelaxationConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:

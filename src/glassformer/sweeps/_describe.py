@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any
 
 import annotated_types
-import numpy as np
 from pydantic import AllowInfNan, BaseModel
 from pydantic.fields import FieldInfo
 
@@ -100,11 +99,6 @@ def accepts_bool(annotation: Any) -> bool:
 def accepts_none(annotation: Any) -> bool:
     """Whether None is a value of `annotation` and the word "none" is not."""
     return _walk(annotation, lambda part: part is type(None)) and not _walk(annotation, lambda part: part == "none")
-
-
-def accepts_array(annotation: Any) -> bool:
-    """Whether `annotation` holds an array."""
-    return _walk(annotation, lambda part: part is np.ndarray)
 
 
 def _walk(annotation: Any, test: Any) -> bool:
