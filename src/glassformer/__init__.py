@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from glassformer._replicas import compare_replicas as compare_replicas
     from glassformer._simulate import simulate as simulate
     from glassformer.couplings import Asymmetric as Asymmetric
+    from glassformer.couplings import LaggedCouplings as LaggedCouplings
+    from glassformer.couplings import LaggedGaussian as LaggedGaussian
     from glassformer.couplings import SherringtonKirkpatrick as SherringtonKirkpatrick
     from glassformer.couplings import SoftmaxGaussian as SoftmaxGaussian
     from glassformer.couplings import attention_couplings as attention_couplings
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.dynamics import tempering_ladder as tempering_ladder
+    from glassformer.models import ContextEnsemble as ContextEnsemble
+    from glassformer.models import ExtendedContext as ExtendedContext
+    from glassformer.models import TokenRule as TokenRule
     from glassformer.models import VectorGlass as VectorGlass
     from glassformer.models import VectorSpin as VectorSpin
     from glassformer.models import attention_models as attention_models
@@ -78,6 +83,8 @@ _PUBLIC = {
     "glassformer._simulate": ("simulate",),
     "glassformer.couplings": (
         "Asymmetric",
+        "LaggedCouplings",
+        "LaggedGaussian",
         "SherringtonKirkpatrick",
         "SoftmaxGaussian",
         "attention_couplings",
@@ -95,7 +102,14 @@ _PUBLIC = {
         "sample_von_mises_fisher",
         "tempering_ladder",
     ),
-    "glassformer.models": ("VectorGlass", "VectorSpin", "attention_models"),
+    "glassformer.models": (
+        "ContextEnsemble",
+        "ExtendedContext",
+        "TokenRule",
+        "VectorGlass",
+        "VectorSpin",
+        "attention_models",
+    ),
     "glassformer.observables": ("Measure",),
     "glassformer.sweeps": ("load", "run", "sweep"),
     "glassformer.theory": (

@@ -336,6 +336,13 @@ SOURCES: dict[str, Source] = {
             1981,
         ),
         _source(
+            "zavatone2025",
+            "Zavatone-Veth, J. A. and Pehlevan, C.",
+            "A note on the dynamics of extended-context disordered kinetic spin models",
+            "arXiv:2507.18461",
+            2025,
+        ),
+        _source(
             "sharma2010",
             "Sharma, A. and Young, A. P.",
             "de Almeida-Thouless line in vector spin glasses",

@@ -10,5 +10,7 @@ from glassformer.couplings._fields import gaussian_fields as gaussian_fields
 from glassformer.couplings._fields import sphere_fields as sphere_fields
 from glassformer.couplings._gaussian import Asymmetric as Asymmetric
 from glassformer.couplings._gaussian import SherringtonKirkpatrick as SherringtonKirkpatrick
+from glassformer.couplings._lagged import LaggedCouplings as LaggedCouplings
+from glassformer.couplings._lagged import LaggedGaussian as LaggedGaussian
 from glassformer.couplings._radius import Radius as Radius
 from glassformer.couplings._radius import resolve_radius as resolve_radius
