@@ -45,6 +45,9 @@ NOUNS = [
     gf.LegacyLossMetropolis(1.3),
     gf.LargeLimit(gf.Asymmetric()),
     gf.Measure(),
+    gf.TokenRule("probit", beta=0.7),
+    gf.LaggedGaussian([[0.5, 0.2], [0.2, 0.3]], mean=[0.1, 0.2]),
+    gf.ContextEnsemble(gf.LaggedGaussian([[0.5, 0.2], [0.2, 0.3]]), field=0.1),
 ]
 
 

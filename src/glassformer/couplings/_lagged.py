@@ -195,6 +195,17 @@ class LaggedGaussian:
                 array.flags.writeable = False
             object.__setattr__(self, name, array)
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._key() == other._key()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        partner = None if self.transpose_covariance is None else self.transpose_covariance.tobytes()
+        arrays = (self.context, self.covariance.tobytes(), np.asarray(self.mean).tobytes(), partner)
+        return (*arrays, self.self_coupling, self.structure, self.degree)
+
     @classmethod
     def from_factors(cls, factors: npt.ArrayLike, **options: Any) -> LaggedGaussian:
         r"""Return the law of :math:`\Gamma=LL^T` for ``factors (lag, factor)``; a vector is a law of rank one.

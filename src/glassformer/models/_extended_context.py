@@ -89,7 +89,7 @@ class ExtendedContext:
         return np.asarray(self.couplings.fields(past) + self.fields)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ContextEnsemble:
     r"""The law of a whole extended-context model: couplings from `law` and the same field at every site.
 
