@@ -45,6 +45,15 @@ if TYPE_CHECKING:
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.dynamics import tempering_ladder as tempering_ladder
+    from glassformer.inference import BayesRidge as BayesRidge
+    from glassformer.inference import LeastSquares as LeastSquares
+    from glassformer.inference import LogisticLikelihood as LogisticLikelihood
+    from glassformer.inference import MeanFieldInversion as MeanFieldInversion
+    from glassformer.inference import OnlineSGD as OnlineSGD
+    from glassformer.inference import Ridge as Ridge
+    from glassformer.inference import Windows as Windows
+    from glassformer.inference import infer as infer
+    from glassformer.inference import windows as windows
     from glassformer.models import ContextEnsemble as ContextEnsemble
     from glassformer.models import ExtendedContext as ExtendedContext
     from glassformer.models import TokenRule as TokenRule
@@ -59,6 +68,7 @@ if TYPE_CHECKING:
     from glassformer.theory import AdaptiveTAP as AdaptiveTAP
     from glassformer.theory import AlmeidaThouless as AlmeidaThouless
     from glassformer.theory import Enumeration as Enumeration
+    from glassformer.theory import ExactContext as ExactContext
     from glassformer.theory import GabayToulouse as GabayToulouse
     from glassformer.theory import GaussianClosure as GaussianClosure
     from glassformer.theory import GramClosure as GramClosure
@@ -102,6 +112,17 @@ _PUBLIC = {
         "sample_von_mises_fisher",
         "tempering_ladder",
     ),
+    "glassformer.inference": (
+        "BayesRidge",
+        "LeastSquares",
+        "LogisticLikelihood",
+        "MeanFieldInversion",
+        "OnlineSGD",
+        "Ridge",
+        "Windows",
+        "infer",
+        "windows",
+    ),
     "glassformer.models": (
         "ContextEnsemble",
         "ExtendedContext",
@@ -117,6 +138,7 @@ _PUBLIC = {
         "AdaptiveTAP",
         "AlmeidaThouless",
         "Enumeration",
+        "ExactContext",
         "GabayToulouse",
         "GaussianClosure",
         "GramClosure",

@@ -18,6 +18,7 @@ from glassformer.theory.equilibrium import AdaptiveTAP as AdaptiveTAP
 from glassformer.theory.equilibrium import GroundState as GroundState
 from glassformer.theory.equilibrium import SaddlePoint as SaddlePoint
 from glassformer.theory.exact import Enumeration as Enumeration
+from glassformer.theory.exact import ExactContext as ExactContext
 from glassformer.theory.replica import AlmeidaThouless as AlmeidaThouless
 from glassformer.theory.replica import GabayToulouse as GabayToulouse
 from glassformer.theory.replica import ReplicaSymmetric as ReplicaSymmetric

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from glassformer._core._errors import invalid
-from glassformer.models import VectorGlass
+from glassformer.couplings import LaggedGaussian
+from glassformer.models import ContextEnsemble, ExtendedContext, VectorGlass
 
 Need = Callable[[Any], str]
 
@@ -111,6 +112,15 @@ def _uniform_line(glass: Any) -> str:
     return "the field is its own argument, so the glass must have field=0" if glass.field else ""
 
 
+def _small_context(model: Any) -> str:
+    from glassformer.theory.exact._context import LARGEST_LINEAR
+
+    if not isinstance(model, ExtendedContext):
+        return "it needs one sample of an ExtendedContext"
+    size = model.context * model.n
+    return "" if size <= LARGEST_LINEAR else f"it needs K N <= {LARGEST_LINEAR}, not {size}"
+
+
 _NEEDS_GLASS = "it needs the law of a whole glass, VectorGlass(law, dim=...)"
 
 _FOR_MODELS = (
@@ -142,14 +152,30 @@ _FOR_GLASSES = (
 )  # fmt: skip
 
 
+_FOR_CONTEXTS = (
+    Method("ExactContext", "solve", "8^(K N), or (K N)^3 for gaussian tokens", "exact, for K N up to 12 two-valued or 4096 gaussian sites", _small_context),
+)  # fmt: skip
+
+_FOR_CONTEXT_LAWS: tuple[Method, ...] = ()
+
+
+def is_context_law(thing: Any) -> bool:
+    """Whether `thing` is the law of an extended-context model."""
+    return isinstance(thing, LaggedGaussian | ContextEnsemble)
+
+
 def is_model(thing: Any) -> bool:
     """Whether `thing` is a model (arrays bound to a kind of spin) rather than a law."""
+    if isinstance(thing, ExtendedContext):
+        return True
     return isinstance(getattr(thing, "couplings", None), np.ndarray) and hasattr(thing, "n")
 
 
 def known(name: str) -> Method | None:
     """Return the row of a method by name, whatever it applies to."""
-    return next((row for row in (*_FOR_MODELS, *_FOR_GLASSES) if row.name == name), None)
+    return next(
+        (row for row in (*_FOR_MODELS, *_FOR_GLASSES, *_FOR_CONTEXTS, *_FOR_CONTEXT_LAWS) if row.name == name), None
+    )
 
 
 def methods(model: Any) -> MethodTable:
@@ -171,6 +197,13 @@ def methods(model: Any) -> MethodTable:
     >>> "GramClosure" in table, "SaddlePoint" in table  # the second needs symmetric couplings
     (True, False)
     """
+    if isinstance(model, ExtendedContext):
+        size = f"ExtendedContext with N = {model.n}, K = {model.context}"
+        return MethodTable(size, tuple(row for row in _FOR_CONTEXTS if not row.need(model)))
+    if is_context_law(model):
+        law = getattr(model, "law", model)
+        size = f"the law of extended-context models with K = {law.context}, as N goes to infinity"
+        return MethodTable(size, tuple(row for row in _FOR_CONTEXT_LAWS if not row.need(model)))
     if is_model(model):
         size = f"{type(model).__name__} with N = {model.n}, D = {model.dim}"
         kind = "symmetric" if model.symmetric else "asymmetric"

@@ -10,7 +10,7 @@ from glassformer._core._errors import MethodNotApplicableError, invalid
 from glassformer._core._status import raise_if_failed
 from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import VectorGlass
-from glassformer.theory._methods import Method, MethodTable, is_model, known, methods
+from glassformer.theory._methods import Method, MethodTable, is_context_law, is_model, known, methods
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,14 +74,23 @@ def solve(
         raise MethodNotApplicableError(_explain(row, model, table))
     if is_model(model):
         if not hasattr(method, "solve"):
-            raise invalid("method", name, "one of " + ", ".join(table.solvers), "gf.methods(...) says where each holds")
+            raise invalid(
+                "method",
+                name,
+                "one of " + (", ".join(table.solvers) or "none"),
+                "gf.methods(...) says where each holds",
+            )
         with one_blas_thread():  # the same bits whatever the number of threads
             dataset = method.solve(model, start=start, steps=steps)
     else:
         for given, value in (("start", start), ("steps", steps)):
             if value is not None:
                 raise invalid(given, value, "left out for a law", "sample the law and solve the sample")
-        if isinstance(model, VectorGlass):
+        if is_context_law(model):
+            if not hasattr(method, "solve"):
+                raise invalid("method", name, "one of " + ", ".join(table.solvers))
+            dataset = method.solve(model)
+        elif isinstance(model, VectorGlass):
             from glassformer.theory.replica import solve_glass
 
             dataset = solve_glass(model, method)

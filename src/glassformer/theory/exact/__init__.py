@@ -4,6 +4,7 @@ May import everything below `theory`. To add one, write a frozen dataclass with 
 ``solve(model, *, start, steps)`` that raises `MethodNotApplicableError` for every model it is not exact for.
 """
 
+from glassformer.theory.exact._context import ExactContext as ExactContext
 from glassformer.theory.exact._enumeration import Enumeration as Enumeration
 from glassformer.theory.exact._pair import CollinearPair as CollinearPair
 from glassformer.theory.exact._single_site import SelfCoupledSpin as SelfCoupledSpin
