@@ -33,7 +33,8 @@ THEORIES: list[Any] = [
 ]
 QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
 REPLICA: list[Any] = [gf.ReplicaSymmetric(1.3), gf.AlmeidaThouless(0.2), gf.GabayToulouse(0.2)]
-COLD: list[Any] = [gf.GroundState(2, seed=1), gf.ExactContext(gf.TokenRule())]  # theories without a temperature
+COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
+CONTEXT: list[Any] = [gf.ExactContext(gf.TokenRule())]  # theories of extended-context models
 LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian(), gf.VectorGlass(dim=4)]
 NOUNS = [
     *DYNAMICS,
@@ -41,6 +42,7 @@ NOUNS = [
     *QUESTIONS,
     *REPLICA,
     *COLD,
+    *CONTEXT,
     *LAWS,
     gf.LegacyLossMetropolis(1.3),
     gf.LargeLimit(gf.Asymmetric()),
@@ -72,7 +74,7 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *LAWS], ids=name_of)
+@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *CONTEXT, *LAWS], ids=name_of)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]
