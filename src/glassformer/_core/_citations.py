@@ -349,6 +349,41 @@ SOURCES: dict[str, Source] = {
             "Physical Review E 81, 061115, arXiv:1003.5599",
             2010,
         ),
+        _source(
+            "hoerl1970",
+            "Hoerl, A. E. and Kennard, R. W.",
+            "Ridge regression: biased estimation for nonorthogonal problems",
+            "Technometrics 12, 55",
+            1970,
+        ),
+        _source(
+            "robbins1951",
+            "Robbins, H. and Monro, S.",
+            "A stochastic approximation method",
+            "Annals of Mathematical Statistics 22, 400",
+            1951,
+        ),
+        _source(
+            "candes2020",
+            "Candes, E. J. and Sur, P.",
+            "The phase transition for the existence of the maximum likelihood estimate in high-dimensional logistic regression",
+            "Annals of Statistics 48, 27, arXiv:1804.09753",
+            2020,
+        ),
+        _source(
+            "sur2019",
+            "Sur, P. and Candes, E. J.",
+            "A modern maximum-likelihood theory for high-dimensional logistic regression",
+            "PNAS 116, 14516, arXiv:1803.06964",
+            2019,
+        ),
+        _source(
+            "hastie2022",
+            "Hastie, T. and Montanari, A. and Rosset, S. and Tibshirani, R. J.",
+            "Surprises in high-dimensional ridgeless least squares interpolation",
+            "Annals of Statistics 50, 949, arXiv:1903.08560",
+            2022,
+        ),
     )
 }
 
