@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from glassformer.theory import Relaxation as Relaxation
     from glassformer.theory import ReplicaSymmetric as ReplicaSymmetric
     from glassformer.theory import SaddlePoint as SaddlePoint
+    from glassformer.theory import TransientDMFT as TransientDMFT
     from glassformer.theory import contraction as contraction
     from glassformer.theory import methods as methods
     from glassformer.theory import solve as solve
@@ -149,6 +150,7 @@ _PUBLIC = {
         "Relaxation",
         "ReplicaSymmetric",
         "SaddlePoint",
+        "TransientDMFT",
         "contraction",
         "methods",
         "solve",

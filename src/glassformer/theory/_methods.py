@@ -121,6 +121,10 @@ def _small_context(model: Any) -> str:
     return "" if size <= LARGEST_LINEAR else f"it needs K N <= {LARGEST_LINEAR}, not {size}"
 
 
+def _any_context_law(law: Any) -> str:
+    return "" if is_context_law(law) else "it needs a law of couplings to past states, such as LaggedGaussian(...)"
+
+
 _NEEDS_GLASS = "it needs the law of a whole glass, VectorGlass(law, dim=...)"
 
 _FOR_MODELS = (
@@ -156,7 +160,9 @@ _FOR_CONTEXTS = (
     Method("ExactContext", "solve", "8^(K N), or (K N)^3 for gaussian tokens", "exact, for K N up to 12 two-valued or 4096 gaussian sites", _small_context),
 )  # fmt: skip
 
-_FOR_CONTEXT_LAWS: tuple[Method, ...] = ()
+_FOR_CONTEXT_LAWS: tuple[Method, ...] = (
+    Method("TransientDMFT", "solve", "r K T^2 for T steps", "two-time correlations from any start, every rule; exact as N grows", _any_context_law, True),
+)  # fmt: skip
 
 
 def is_context_law(thing: Any) -> bool:

@@ -1,0 +1,268 @@
+"""Transients of extended-context models in the limit of infinite size: the correlation of any two times."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from glassformer._core._arcsine_mixture import REFERENCE_NODES, NoiseMixture, _angles
+from glassformer._core._errors import MethodNotApplicableError, invalid
+from glassformer._core._random import check_seed
+from glassformer._core._status import Status, attach_evidence
+from glassformer._core._validation import FloatArray, as_count, as_float_array
+from glassformer.couplings import LaggedGaussian
+from glassformer.dynamics._motion import one_blas_thread
+from glassformer.models import ContextEnsemble, TokenRule
+from glassformer.models._token_rule import SIGMOID
+from glassformer.theory.dmft._path_information import loss_floor, step_entropy_production
+from glassformer.theory.dmft._start import STARTS, initial_overlaps
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LARGEST = 8000  # steps: two matrices of half a gigabyte
+PATHS = 20000
+
+
+class TwoTime(NamedTuple):
+    """A transient: K initial rows, then one row a step."""
+
+    correlation: FloatArray  # (K + T, K + T), earliest first
+    mean: FloatArray  # (K + T,)
+    covariance: FloatArray  # (T, T), of the Gaussian part of the field
+    field_mean: FloatArray  # (T,)
+    response: FloatArray | None = None  # (T, T)
+    errors: dict[str, FloatArray] | None = None
+    entropy: FloatArray | None = None  # (T,), of the next token
+
+
+@dataclass(frozen=True, slots=True)
+class TransientDMFT:
+    r"""The correlation :math:`C_{tt'}=\frac1N\langle s_t\cdot s_{t'}\rangle` of any two times, from any start, as :math:`N\to\infty`.
+
+    Every site sees an independent Gaussian field with the covariance that the tokens themselves have,
+
+    .. math:: h_t=\mu_t+\eta_t,\qquad \mu_t=\sum_kJ^0_km_{t-k}+\theta,\qquad
+              \langle\eta_t\eta_{t'}\rangle=Q_{tt'}=\sum_{kk'}\Gamma_{kk'}C_{t-k,t'-k'},
+
+    so C follows row by row without iteration. With :math:`\Phi=E[f(h_t)f(h_{t'})]` (all means zero here):
+
+    ==================  =============================================  ==================
+    variant             :math:`C_{tt'}`, :math:`t\ne t'`                :math:`C_{tt}`
+    ==================  =============================================  ==================
+    ising, probit       :math:`\Phi(Q_{tt'};Q_{tt},Q_{t't'})`          1
+    graded              the same                                       :math:`\Phi(Q_{tt};Q_{tt},Q_{tt})`
+    gaussian            :math:`Q_{tt'}`                                :math:`Q_{tt}+\sigma^2`
+    spherical           :math:`a_ta_{t'}Q_{tt'}`                       1
+    ==================  =============================================  ==================
+
+    :math:`a_t=2\beta/(1+\sqrt{1+4\beta^2Q_{tt}})`. With means C is the raw correlation, and
+    :math:`C_{tt_0}=m_tm_{t_0}` for initial tokens :math:`t_0\le0`. Partially symmetric couplings
+    (``transpose_covariance``) add a memory of the site's own past: gaussian and spherical tokens stay exact, signs are
+    sampled path by path (Eissfeller and Opper), with standard errors.
+
+    Parameters
+    ----------
+    rule : TokenRule
+    steps : int
+        T, the steps after the initial tokens.
+    start : "independent", "repeated" or array (lag, lag_)
+        The K initial tokens :math:`s_0,s_{-1},\dots`: independent of each other, one token K times, or their overlaps.
+    start_magnetization : float or array (lag,)
+        Means of the initial tokens, most recent first; a ferromagnet keeps them.
+    paths : int, optional
+        Sampled paths, in eight independent batches; for partially symmetric signs (20000 if left out), or to check the
+        recursion of other signs.
+    seed : int, optional
+        Root of the random numbers of `paths`.
+
+    Notes
+    -----
+    ``solve(law, TransientDMFT(...))`` for a `LaggedGaussian` or a `ContextEnsemble` (which has a field) returns
+    ``two_time_correlation (time, time_)`` for times 1-K..T, ``field_covariance (time, time_)`` (NaN before step 1, where
+    there is no field), ``magnetization (time)``, ``square (time)`` :math:`=C_{tt}`, ``autocorrelation (lag)``, the last
+    row :math:`C_{T,T-\tau}`, ``loss_floor (time)`` (nats per site, the entropy of the next token given the past) and
+    ``entropy_production (time)`` (nats per site; the log-ratio of a step to its reverse, for steps with K successors).
+    Exact as :math:`N\to\infty` except for sampled paths. Cost :math:`O(rKT^2)`, memory :math:`O(T^2)`.
+    Tokens that grow without bound until numbers overflow end with status ``nonfinite`` and the rows before.
+
+    References
+    ----------
+    Zavatone-Veth and Pehlevan 2025, arXiv:2507.18461; Eissfeller and Opper 1992, Phys. Rev. Lett. 68, 2094 (paths);
+    derived here.
+
+    Examples
+    --------
+    >>> import glassformer as gf
+    >>> law = gf.LaggedGaussian([[0.6, 0.3, -0.1], [0.3, 0.5, 0.2], [-0.1, 0.2, 0.4]])
+    >>> found = gf.solve(law, gf.TransientDMFT(gf.TokenRule("ising", beta=1.0), steps=60, start="repeated"))
+    >>> round(float(found["two_time_correlation"].sel(time=60, time_=59)), 8)
+    0.20866004
+    """
+
+    rule: TokenRule
+    _: KW_ONLY
+    steps: int = 100
+    start: Any = "independent"
+    start_magnetization: Any = 0.0
+    paths: int | None = None
+    seed: int | None = None
+
+    citations: ClassVar[tuple[str, ...]] = ("zavatone2025", "glassformer")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, TokenRule):
+            raise invalid(
+                "rule", self.rule, "a TokenRule", "write TransientDMFT(TokenRule('ising', beta=...), steps=...)"
+            )
+        if as_count("steps", self.steps) > LARGEST:
+            raise invalid("steps", self.steps, f"at most {LARGEST}: the result holds all pairs of times")
+        if not isinstance(self.start, str):
+            array = as_float_array("start", self.start, ndim=2)
+            object.__setattr__(self, "start", tuple(tuple(float(x) for x in row) for row in array))
+        elif self.start not in STARTS:
+            raise invalid("start", self.start, "'independent', 'repeated' or an array (lag, lag_) of overlaps")
+        means = as_float_array("start_magnetization", self.start_magnetization, ndim=(0, 1))
+        value = float(means.item()) if np.ndim(self.start_magnetization) == 0 else tuple(float(x) for x in means)
+        object.__setattr__(self, "start_magnetization", value)
+        if self.paths is not None:
+            as_count("paths", self.paths, minimum=64, next_step="they are split into eight batches")
+            if self.rule.variant not in SIGMOID:
+                raise invalid("paths", self.paths, f"left out for variant={self.rule.variant!r}", "its theory is exact")
+        if self.seed is not None:
+            check_seed(self.seed)
+
+    def solve(self, model: LaggedGaussian | ContextEnsemble) -> xr.Dataset:
+        """Return the transient of a law of couplings, or of a whole model with its field."""
+        ensemble = as_ensemble(model, self)
+        with one_blas_thread():  # the same bits whatever the number of threads
+            return self._solve(ensemble)
+
+    def _solve(self, ensemble: ContextEnsemble) -> xr.Dataset:
+        clock = time.perf_counter()
+        law, rule = ensemble.law, self.rule
+        overlaps, means = initial_overlaps(rule, law.context, self.start, self.start_magnetization)
+        sampled = rule.variant in SIGMOID and (self.paths is not None or law.transpose_covariance is not None)
+        seed = check_seed(self.seed) if sampled else None
+        extra: dict[str, Any] = {}
+        if sampled:
+            from glassformer.theory.dmft._paths import BATCHES, sample_paths
+
+            paths = self.paths or PATHS
+            found = sample_paths(ensemble, rule, self.steps, overlaps, means, paths=paths, seed=int(seed or 0))
+            extra = {"seed": seed, "paths": paths, "averages_over": f"paths ({BATCHES} independent batches)"}
+            note = "Sampled paths; errors fall as paths^(-1/2), and each batch has a bias of the order of 1/paths."
+        elif law.transpose_covariance is not None:
+            from glassformer.theory.dmft._linear_memory import linear_memory
+
+            found = linear_memory(ensemble, rule, self.steps, overlaps, means)
+            note = "Exact as N grows, with the memory that partially symmetric couplings leave."
+        else:
+            found = solve_two_time(ensemble, rule, self.steps, overlaps, means)
+            note = "Exact as N grows."
+        dataset = self._labelled(ensemble, found)
+        finite = found.covariance.shape[0] == self.steps
+        if not finite:
+            note += f" Tokens exceed 1e145 at step {found.covariance.shape[0] + 1}; the rows before are returned."
+        citations = (*self.citations, *ensemble.citations, *(("eissfeller1992",) if sampled else ()))
+        return attach_evidence(
+            dataset,
+            status=Status.OK if finite else Status.NONFINITE,
+            method="TransientDMFT",
+            wall_time=time.perf_counter() - clock,
+            citations=tuple(dict.fromkeys(citations)),
+            variant=rule.variant,
+            beta=None if rule.variant == "gaussian" else float(rule.beta),
+            sigma=float(rule.sigma) if rule.variant == "gaussian" else None,
+            start=self.start if isinstance(self.start, str) else "overlaps",
+            note=note,
+            **extra,
+        )
+
+    def _labelled(self, ensemble: ContextEnsemble, found: TwoTime) -> xr.Dataset:
+        import xarray as xr
+
+        law, rule = ensemble.law, self.rule
+        context, steps = law.context, found.covariance.shape[0]
+        times = np.arange(1 - context, steps + 1)
+        both = ("time", "time_")
+
+        def padded(values: FloatArray, after: int = 0) -> FloatArray:
+            return np.pad(values, [(context, after)] * values.ndim, constant_values=np.nan)
+
+        last = found.correlation[-1, ::-1]
+        variables: dict[str, Any] = {
+            "two_time_correlation": (both, found.correlation, {"units": "s.s / N, means not subtracted"}),
+            "field_covariance": (both, padded(found.covariance), {"units": "energy^2; NaN before step 1"}),
+            "magnetization": ("time", found.mean, {"units": "mean of a token"}),
+            "square": ("time", np.diagonal(found.correlation).copy(), {"units": "s.s / N at one time"}),
+            "autocorrelation": (
+                "lag",
+                last[:steps].copy(),
+                {"units": "s.s / N between the last time and lag steps before"},
+            ),
+        }
+        entropy = found.entropy
+        production = None
+        if law.transpose_covariance is None and found.errors is None:
+            entropy = loss_floor(rule, found.field_mean, np.diagonal(found.covariance))
+            production = step_entropy_production(law, float(ensemble.field), rule, found.correlation, found.mean)
+        elif entropy is None and rule.variant == "gaussian":
+            entropy = np.full(steps, 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2))
+        if entropy is not None:
+            variables["loss_floor"] = ("time", padded(entropy), {"units": "nats per site; NaN before step 1"})
+        if production is not None:
+            units = "nats per step and site; NaN before step 1 and in the last K steps, whose successors are unknown"
+            for name in ("entropy_production", "entropy_production_per_spin"):
+                variables[name] = ("time", padded(production, context), {"units": units})
+        if found.response is not None:
+            units = "mean of ds_t / dtheta_t', the field acting in its own step; NaN before step 1"
+            variables["response"] = (both, padded(found.response), {"units": units})
+        for name, error in (found.errors or {}).items():
+            dims = both if error.ndim == 2 else "time"
+            values = error if error.shape[0] == times.size else padded(error)
+            variables[f"{name}_error"] = (dims, values, {"units": "standard error over batches"})
+        return xr.Dataset(variables, coords={"time": times, "time_": times, "lag": np.arange(steps)})
+
+
+def as_ensemble(model: Any, method: Any) -> ContextEnsemble:
+    """Return the law of a whole model, with zero field for the law of its couplings, or raise."""
+    if isinstance(model, ContextEnsemble):
+        return model
+    if isinstance(model, LaggedGaussian):
+        return ContextEnsemble(model)
+    raise MethodNotApplicableError(
+        f"{type(method).__name__} needs a law, LaggedGaussian(...) or ContextEnsemble(...), not {type(model).__name__}; "
+        "ExactContext solves one small sample."
+    )
+
+
+def solve_two_time(
+    ensemble: ContextEnsemble, rule: TokenRule, steps: int, overlaps: FloatArray, means: FloatArray
+) -> TwoTime:
+    """Run the recursion for couplings without symmetry; `overlaps` and `means` of the initial tokens, most recent first."""
+    from glassformer.theory.dmft._transient_kernels import GAUSSIAN, SIGMOID, SPHERICAL, recursion
+
+    law = ensemble.law
+    if law.transpose_covariance is not None:
+        raise MethodNotApplicableError("Couplings with a transpose_covariance have a memory; use TransientDMFT.")
+    context = law.context
+    correlation = np.zeros((context + steps, context + steps))
+    mean = np.zeros(context + steps)
+    correlation[:context, :context], mean[:context] = overlaps[::-1, ::-1], means[::-1]
+    covariance, field_mean = np.zeros((steps, steps)), np.zeros(steps)
+    kind = {"gaussian": GAUSSIAN, "spherical": SPHERICAL}.get(rule.variant, SIGMOID)
+    noise = rule.noise_with(REFERENCE_NODES) if kind == SIGMOID else NoiseMixture(np.zeros(1), np.ones(1))
+    graded = rule.variant == "graded"
+    done = recursion(
+        correlation, mean, covariance, field_mean, law.factors, np.asarray(law.mean), float(ensemble.field),
+        kind, graded, float(rule.beta), float(rule.sigma), *noise, *_angles(),
+    )  # fmt: skip
+    if done < steps:
+        whole = context + done
+        return TwoTime(correlation[:whole, :whole], mean[:whole], covariance[:done, :done], field_mean[:done])
+    return TwoTime(correlation, mean, covariance, field_mean)
