@@ -75,6 +75,9 @@ _TABLE: dict[str, Entry] = {
     "sk/at-line": Entry(
         "glassformer.runs.sk_lines:AT_LINE", "Where replica symmetry breaks in the Sherrington-Kirkpatrick model"
     ),
+    "context/exact": Entry(
+        "glassformer.runs.context_exact:EXACT", "Solve a small extended-context model exactly"
+    ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025.alignment:ALIGNMENT",
         "Fig. 4.1: alignment with the drive against inverse temperature (legacy or correct)",
