@@ -149,7 +149,7 @@ def mean_slope(variance: npt.ArrayLike, noise: NoiseMixture, mean: npt.ArrayLike
 
 def _broadcast(*arrays: npt.ArrayLike) -> list[FloatArray]:
     whole = np.broadcast_arrays(*(np.asarray(array, dtype=np.float64) for array in arrays))
-    return [np.ascontiguousarray(array) if array.ndim else array.copy() for array in whole]
+    return [np.array(array, order="C") for array in whole]  # copies: Numba warns of broadcast views
 
 
 @functools.cache
