@@ -71,9 +71,11 @@ if TYPE_CHECKING:
     from glassformer.theory import ExactContext as ExactContext
     from glassformer.theory import GabayToulouse as GabayToulouse
     from glassformer.theory import GaussianClosure as GaussianClosure
+    from glassformer.theory import GradientFlow as GradientFlow
     from glassformer.theory import GramClosure as GramClosure
     from glassformer.theory import GroundState as GroundState
     from glassformer.theory import LargeLimit as LargeLimit
+    from glassformer.theory import LearningCurve as LearningCurve
     from glassformer.theory import NaiveMeanField as NaiveMeanField
     from glassformer.theory import Quench as Quench
     from glassformer.theory import Relaxation as Relaxation
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from glassformer.theory import TransientDMFT as TransientDMFT
     from glassformer.theory import contraction as contraction
     from glassformer.theory import methods as methods
+    from glassformer.theory import separability_threshold as separability_threshold
     from glassformer.theory import solve as solve
 
 _PUBLIC = {
@@ -142,9 +145,11 @@ _PUBLIC = {
         "ExactContext",
         "GabayToulouse",
         "GaussianClosure",
+        "GradientFlow",
         "GramClosure",
         "GroundState",
         "LargeLimit",
+        "LearningCurve",
         "NaiveMeanField",
         "Quench",
         "Relaxation",
@@ -153,6 +158,7 @@ _PUBLIC = {
         "TransientDMFT",
         "contraction",
         "methods",
+        "separability_threshold",
         "solve",
     ),
 }

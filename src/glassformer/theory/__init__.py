@@ -20,6 +20,9 @@ from glassformer.theory.equilibrium import GroundState as GroundState
 from glassformer.theory.equilibrium import SaddlePoint as SaddlePoint
 from glassformer.theory.exact import Enumeration as Enumeration
 from glassformer.theory.exact import ExactContext as ExactContext
+from glassformer.theory.learning import GradientFlow as GradientFlow
+from glassformer.theory.learning import LearningCurve as LearningCurve
+from glassformer.theory.learning import separability_threshold as separability_threshold
 from glassformer.theory.replica import AlmeidaThouless as AlmeidaThouless
 from glassformer.theory.replica import GabayToulouse as GabayToulouse
 from glassformer.theory.replica import ReplicaSymmetric as ReplicaSymmetric

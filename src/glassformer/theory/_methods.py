@@ -125,6 +125,15 @@ def _any_context_law(law: Any) -> str:
     return "" if is_context_law(law) else "it needs a law of couplings to past states, such as LaggedGaussian(...)"
 
 
+def _learnable(model: Any) -> str:
+    if not isinstance(model, ExtendedContext):
+        return "it needs one sample of an ExtendedContext"
+    law = model.couplings.law
+    if law is not None and law.structure == "fast_transform":
+        return "it needs independent couplings, and those of structure='fast_transform' are not"
+    return "it needs a teacher without external fields" if np.any(model.fields) else ""
+
+
 _NEEDS_GLASS = "it needs the law of a whole glass, VectorGlass(law, dim=...)"
 
 _FOR_MODELS = (
@@ -158,6 +167,7 @@ _FOR_GLASSES = (
 
 _FOR_CONTEXTS = (
     Method("ExactContext", "solve", "8^(K N), or (K N)^3 for gaussian tokens", "exact, for K N up to 12 two-valued or 4096 gaussian sites", _small_context),
+    Method("LearningCurve", "solve", "(K N)^3", "test error of a student; exact or for many couplings, gaussian and ising teachers", _learnable),
 )  # fmt: skip
 
 _FOR_CONTEXT_LAWS: tuple[Method, ...] = (
