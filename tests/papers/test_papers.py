@@ -73,8 +73,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         | {"sweeps": 200, "max_sweeps": 6200},
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
+    "stability": ("zavatone2025/stability", {"seed": 1}),
 }
-PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/"))]
+PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/", "context/"))]
 
 
 Result = Callable[[str], xr.Dataset]

@@ -133,6 +133,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.bal2026:LARGE_D",
         "The closed-form response of large D against the exact one: error of order 1/D, useless at D = 3",
     ),
+    "zavatone2025/stability": Entry(
+        "glassformer.papers.zavatone2025.stability:STABILITY",
+        "Two lags, Gaussian rule: feasible wedge, stable triangle, correlation time, eigenvalues of one draw",
+    ),
 }
 
 NAMES = _TABLE.keys()
