@@ -45,7 +45,7 @@ class FastTransformOperator(Operator):
         """Bytes that the matrices keep in memory."""
         return self.signs.nbytes + self.order.nbytes
 
-    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray) -> list[Piece]:
+    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray, *, lane: int = 0) -> list[Piece]:
         """Return one piece per factor and replica."""
 
         def piece(a: int, b: int) -> Piece:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,18 +43,30 @@ class Operator(ABC):
         """Bytes that the matrices keep in memory."""
 
     @abstractmethod
-    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray) -> list[Piece]:
-        """Return the independent parts of writing the products to ``out (factor, replica, site)``."""
+    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray, *, lane: int = 0) -> list[Piece]:
+        """Return the independent parts of writing the products to ``out (factor, replica, site)``.
 
-    def apply(self, tokens: npt.NDArray[Any], *, out: FloatArray | None = None) -> FloatArray:
-        """Return ``u (factor, replica, site)`` for ``tokens (replica, site)``, int8 signs or float64."""
-        if tokens.ndim != 2 or tokens.shape[1] != self.n:
-            raise invalid("the shape of tokens", tokens.shape, f"(replica, {self.n})")
-        if out is None:
-            out = np.empty((self.factors, *tokens.shape))
-        for piece in self.pieces(tokens, out):
+        The first replica takes column `lane` of its tile: a replica that always names its own gets the same bits with any
+        company.
+        """
+
+    @property
+    def count(self) -> int:
+        """Number of matrices r."""
+        return self.factors
+
+    def apply(self, tokens: npt.ArrayLike) -> FloatArray:
+        """Return the products (factor, ..., site) with tokens (..., site): int8 signs, or real numbers."""
+        array = np.asarray(tokens)
+        if array.ndim == 0 or array.shape[-1] != self.n:
+            raise invalid("the shape of tokens", array.shape, f"(..., {self.n})")
+        if array.dtype != np.int8:
+            array = array.astype(np.float64, copy=False)
+        flat = np.ascontiguousarray(array.reshape(-1, self.n))
+        out = np.empty((self.factors, *flat.shape))
+        for piece in self.pieces(flat, out):
             piece()
-        return out
+        return out.reshape(self.factors, *array.shape)
 
     def dense(self) -> FloatArray:
         """Return the matrices ``(factor, site, site_)``, column by column; n^2 numbers each, for small n."""
@@ -87,37 +99,58 @@ class DenseOperator(Operator):
         """Bytes that the matrices keep in memory."""
         return self.blocks.nbytes
 
-    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray) -> list[Piece]:
+    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray, *, lane: int = 0) -> list[Piece]:
         """Return one product per factor, strip and tile."""
         return [
-            _product_piece(inputs, self.blocks[a, low:high], out[a, first : first + TILE, low:high])
-            for first, inputs in padded_tiles(tokens, self.dtype)
+            _product_piece(tile, self.blocks[a, low:high], out[a, tile.replicas, low:high])
+            for tile in padded_tiles(tokens, self.dtype, lane)
             for a in range(self.factors)
             for low, high in strips(self.n)
         ]
 
 
-def padded_tiles(tokens: npt.NDArray[Any], dtype: Any) -> list[tuple[int, npt.NDArray[Any]]]:
-    """Return (first replica, tokens as numbers, padded with zeros to a whole tile) for all tiles."""
+class PaddedTile(NamedTuple):
+    """Tokens as numbers, padded with zeros to a whole tile: which replicas they are, and which columns they take."""
+
+    inputs: npt.NDArray[Any]
+    replicas: slice
+    lanes: slice
+
+    def multiply(self, rows: npt.NDArray[Any], out: FloatArray) -> None:
+        """Write the products with `rows` for the replicas of this tile; the product itself always has the full width."""
+        if out.shape[0] == TILE and out.dtype == self.inputs.dtype:
+            np.matmul(self.inputs, rows.T, out=out)
+        else:
+            out[:] = (self.inputs @ rows.T)[self.lanes]
+
+
+def padded_tiles(tokens: npt.NDArray[Any], dtype: Any, lane: int) -> list[PaddedTile]:
+    """Cut tokens (replica, site) into tiles; the first replica takes column `lane`."""
     tiles = []
-    for first in range(0, tokens.shape[0], TILE):
-        own = tokens[first : first + TILE]
+    low = 0
+    while low < tokens.shape[0]:
+        high = min(tokens.shape[0], low + TILE - lane)
+        lanes = slice(lane, lane + high - low)
         inputs = np.zeros((TILE, tokens.shape[1]), dtype)
-        inputs[: own.shape[0]] = own
-        tiles.append((first, inputs))
+        inputs[lanes] = tokens[low:high]
+        tiles.append(PaddedTile(inputs, slice(low, high), lanes))
+        low, lane = high, 0
     return tiles
 
 
-def multiply_padded(inputs: npt.NDArray[Any], rows: npt.NDArray[Any], out: FloatArray) -> None:
-    """Write ``inputs @ rows.T`` for the replicas that `out` has; the product itself always has the full width."""
-    if out.shape[0] == TILE and out.dtype == inputs.dtype:
-        np.matmul(inputs, rows.T, out=out)
-    else:
-        out[:] = (inputs @ rows.T)[: out.shape[0]]
+def _product_piece(tile: PaddedTile, rows: npt.NDArray[Any], out: FloatArray) -> Piece:
+    return lambda: tile.multiply(rows, out)
 
 
-def _product_piece(inputs: npt.NDArray[Any], rows: npt.NDArray[Any], out: FloatArray) -> Piece:
-    return lambda: multiply_padded(inputs, rows, out)
+def operator_of(couplings: Any, *, precision: str = "double") -> Operator:
+    """Return the operator of `LaggedCouplings`; single precision is for matrices that are written out."""
+    blocks, precision = couplings.blocks, as_choice("precision", precision, PRECISIONS)
+    if isinstance(blocks, Operator):
+        if precision != blocks.precision:
+            raise invalid("precision", precision, f"'double' for structure={blocks.structure!r}", "leave it out")
+        return blocks
+    structure = "given" if couplings.law is None else "gaussian"
+    return DenseOperator(blocks.dense(), structure=structure, precision=precision)
 
 
 def build_operator(law: Any, n: int, seed: int | None) -> Operator:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._validation import FloatArray
-from glassformer.couplings._operators import Operator, Piece, multiply_padded, padded_tiles, strips
+from glassformer.couplings._operators import Operator, PaddedTile, Piece, padded_tiles, strips
 
 _UNPACKED_ROWS = 128
 
@@ -44,13 +44,13 @@ class RademacherOperator(Operator):
         """Bytes that the matrices keep in memory."""
         return self.words.nbytes
 
-    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray) -> list[Piece]:
+    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray, *, lane: int = 0) -> list[Piece]:
         """Return one piece per factor and strip of rows."""
         if tokens.dtype == np.int8:
             return self._counted(tokens, out)
         return [
-            self._unpacked(inputs, a, low, min(low + _UNPACKED_ROWS, self.n), out[a, first : first + inputs.shape[0]])
-            for first, inputs in padded_tiles(tokens, np.float64)
+            self._unpacked(tile, a, low, min(low + _UNPACKED_ROWS, self.n), out[a, tile.replicas])
+            for tile in padded_tiles(tokens, np.float64, lane)
             for a in range(self.factors)
             for low in range(0, self.n, _UNPACKED_ROWS)
         ]
@@ -68,12 +68,12 @@ class RademacherOperator(Operator):
 
         return [piece(a, low, high) for a in range(self.factors) for low, high in strips(self.n)]
 
-    def _unpacked(self, inputs: FloatArray, a: int, low: int, high: int, out: FloatArray) -> Piece:
+    def _unpacked(self, tile: PaddedTile, a: int, low: int, high: int, out: FloatArray) -> Piece:
         from glassformer.couplings._kernels._signs import unpack_rows
 
         def piece() -> None:
             rows = np.empty((high - low, self.n))
             unpack_rows(self.words[a], self.n, self.scale, not self.self_coupling, rows, low)
-            multiply_padded(inputs, rows, out[:, low:high])
+            tile.multiply(rows, out[:, low:high])
 
         return piece

@@ -44,7 +44,7 @@ class SparseOperator(Operator):
         """Bytes that the matrices keep in memory."""
         return self.sources.nbytes + self.weights.nbytes
 
-    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray) -> list[Piece]:
+    def pieces(self, tokens: npt.NDArray[Any], out: FloatArray, *, lane: int = 0) -> list[Piece]:
         """Return one piece per factor and strip of rows."""
         from glassformer.couplings._kernels._sparse import graph_products
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -69,7 +68,9 @@ def sign_products(bits, packed, n, scale, without_diagonal, out, low, high):
                 different += _ones_of(row[w] ^ token[w])
             total = np.float64(n - 2 * np.int64(different))
             if without_diagonal:
-                total -= _sign_at(bits, i, i) * (2.0 * np.float64((token[i >> 6] >> (np.uint64(i) & _BITS)) & _ONE) - 1.0)
+                total -= _sign_at(bits, i, i) * (
+                    2.0 * np.float64((token[i >> 6] >> (np.uint64(i) & _BITS)) & _ONE) - 1.0
+                )
             out[b, i] = total * scale
 
 

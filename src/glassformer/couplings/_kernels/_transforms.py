@@ -2,7 +2,6 @@ r"""The fast Walsh-Hadamard transform in place, and the sign and permutation pas
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 
