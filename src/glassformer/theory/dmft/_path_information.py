@@ -28,7 +28,8 @@ def log_cosh_entropy(u: FloatArray) -> FloatArray:
     return np.asarray(np.log1p(tail) + 2.0 * size * tail / (1.0 + tail))
 
 
-def _probit_entropy(u: FloatArray) -> FloatArray:
+def probit_entropy(u: FloatArray) -> FloatArray:
+    """Return the entropy of a sign that is 1 with the probability that a normal variable is below u."""
     return -(ndtr(u) * log_ndtr(u) + ndtr(-u) * log_ndtr(-u))
 
 
@@ -66,7 +67,7 @@ def loss_floor(rule: TokenRule, field_mean: FloatArray, variance: FloatArray) ->
         return np.asarray(0.5 * np.log(2.0 * math.pi * math.e / multiplier))
     if math.isinf(rule.beta):
         return np.where(variance + field_mean**2 > 0.0, 0.0, math.log(2.0))
-    entropy = log_cosh_entropy if rule.variant == "ising" else _probit_entropy
+    entropy = log_cosh_entropy if rule.variant == "ising" else probit_entropy
     return gaussian_average(entropy, rule.beta * field_mean, rule.beta**2 * variance)
 
 

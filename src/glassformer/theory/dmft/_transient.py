@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,24 +19,13 @@ from glassformer.models import ContextEnsemble, TokenRule
 from glassformer.models._token_rule import SIGMOID
 from glassformer.theory.dmft._path_information import loss_floor, step_entropy_production
 from glassformer.theory.dmft._start import STARTS, initial_overlaps
+from glassformer.theory.dmft._two_time import TwoTime
 
 if TYPE_CHECKING:
     import xarray as xr
 
 LARGEST = 8000  # steps: two matrices of half a gigabyte
 PATHS = 20000
-
-
-class TwoTime(NamedTuple):
-    """A transient: K initial rows, then one row a step."""
-
-    correlation: FloatArray  # (K + T, K + T), earliest first
-    mean: FloatArray  # (K + T,)
-    covariance: FloatArray  # (T, T), of the Gaussian part of the field
-    field_mean: FloatArray  # (T,)
-    response: FloatArray | None = None  # (T, T)
-    errors: dict[str, FloatArray] | None = None
-    entropy: FloatArray | None = None  # (T,), of the next token
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +199,6 @@ class TransientDMFT:
         if law.transpose_covariance is None and found.errors is None:
             entropy = loss_floor(rule, found.field_mean, np.diagonal(found.covariance))
             production = step_entropy_production(law, float(ensemble.field), rule, found.correlation, found.mean)
-        elif entropy is None and rule.variant == "gaussian":
-            entropy = np.full(steps, 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2))
         if entropy is not None:
             variables["loss_floor"] = ("time", padded(entropy), {"units": "nats per site; NaN before step 1"})
         if production is not None:

@@ -21,11 +21,11 @@ import numpy as np
 from numba import njit
 
 from glassformer._core._arcsine_kernels import centred_average, shifted_average
+from glassformer.theory.dmft._two_time import LARGEST_SQUARE
 
 SIGMOID, GAUSSIAN, SPHERICAL = 0, 1, 2
 TERMS_CENTRED, TERMS_SHIFTED = 64, 256
 _LEFT_OUT = 1e-15
-_LARGEST = 1e290  # sums of a few such numbers do not overflow
 _NO_FIELD = 1e-14  # a field variance below this fraction of what its terms could add up to is rounding
 
 
@@ -141,7 +141,7 @@ def recursion(
         if kind == GAUSSIAN:
             mean[i] = mu
             correlation[i, i] = variance + mu * mu + sigma * sigma
-            if not correlation[i, i] < _LARGEST:
+            if not correlation[i, i] < LARGEST_SQUARE:
                 return t
             correlation[i, context:i] = row[:t] + mu * field_mean[:t]
         elif kind == SPHERICAL:
