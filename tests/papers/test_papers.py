@@ -74,6 +74,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
     "stability": ("zavatone2025/stability", {"seed": 1}),
+    "spherical": ("zavatone2025/spherical", {}),
 }
 PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/", "context/"))]
 

@@ -155,7 +155,7 @@ def stability_figure(dataset: xr.Dataset) -> Figure:
         )
         for height in (0.42, -0.42):
             ax.text(0.25 * top, height * top, "no covariance", color="0.4", ha="center", va="center")
-        ax.text(0.86 * top, 0.0, "grows\nwithout\nbound", color="0.4", ha="center", va="center")
+        ax.text(0.93 * top, 0.0, "grows\nwithout\nbound", color="0.4", ha="center", va="center")
         ax.set(xlabel="$g_0$", ylabel="$g_1$", xlim=(0, top), ylim=(-top / 2, top / 2), title="two lags, Gaussian rule")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
         cloud.plot(

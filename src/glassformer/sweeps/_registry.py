@@ -137,6 +137,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.zavatone2025.stability:STABILITY",
         "Two lags, Gaussian rule: feasible wedge, stable triangle, correlation time, eigenvalues of one draw",
     ),
+    "zavatone2025/spherical": Entry(
+        "glassformer.papers.zavatone2025.spherical:SPHERICAL",
+        "Spherical rule: correlation time against inverse temperature, and aging at zero temperature",
+    ),
 }
 
 NAMES = _TABLE.keys()
