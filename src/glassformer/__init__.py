@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from glassformer.sweeps import sweep as sweep
     from glassformer.theory import TAP as TAP
     from glassformer.theory import AdaptiveTAP as AdaptiveTAP
+    from glassformer.theory import Aging as Aging
     from glassformer.theory import AlmeidaThouless as AlmeidaThouless
     from glassformer.theory import Enumeration as Enumeration
     from glassformer.theory import ExactContext as ExactContext
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from glassformer.theory import Relaxation as Relaxation
     from glassformer.theory import ReplicaSymmetric as ReplicaSymmetric
     from glassformer.theory import SaddlePoint as SaddlePoint
+    from glassformer.theory import StationaryDMFT as StationaryDMFT
     from glassformer.theory import TransientDMFT as TransientDMFT
     from glassformer.theory import contraction as contraction
     from glassformer.theory import methods as methods
@@ -140,6 +142,7 @@ _PUBLIC = {
     "glassformer.theory": (
         "TAP",
         "AdaptiveTAP",
+        "Aging",
         "AlmeidaThouless",
         "Enumeration",
         "ExactContext",
@@ -155,6 +158,7 @@ _PUBLIC = {
         "Relaxation",
         "ReplicaSymmetric",
         "SaddlePoint",
+        "StationaryDMFT",
         "TransientDMFT",
         "contraction",
         "methods",

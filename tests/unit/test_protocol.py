@@ -34,7 +34,7 @@ THEORIES: list[Any] = [
 QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
 REPLICA: list[Any] = [gf.ReplicaSymmetric(1.3), gf.AlmeidaThouless(0.2), gf.GabayToulouse(0.2)]
 COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
-CONTEXT: list[Any] = [gf.ExactContext(gf.TokenRule()), gf.TransientDMFT(gf.TokenRule(), start=np.eye(2))]  # theories of extended-context models
+CONTEXT: list[Any] = [gf.ExactContext(gf.TokenRule()), gf.StationaryDMFT(gf.TokenRule()), gf.TransientDMFT(gf.TokenRule(), start=np.eye(2)), gf.Aging(gf.TokenRule("gaussian"))]  # theories of extended-context models
 LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian(), gf.VectorGlass(dim=4)]
 NOUNS = [
     *DYNAMICS,

@@ -12,6 +12,8 @@ from glassformer.theory.closures import TAP as TAP
 from glassformer.theory.closures import GaussianClosure as GaussianClosure
 from glassformer.theory.closures import GramClosure as GramClosure
 from glassformer.theory.closures import NaiveMeanField as NaiveMeanField
+from glassformer.theory.dmft import Aging as Aging
+from glassformer.theory.dmft import StationaryDMFT as StationaryDMFT
 from glassformer.theory.dmft import TransientDMFT as TransientDMFT
 from glassformer.theory.driven import Quench as Quench
 from glassformer.theory.driven import Relaxation as Relaxation

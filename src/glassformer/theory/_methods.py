@@ -121,6 +121,15 @@ def _small_context(model: Any) -> str:
     return "" if size <= LARGEST_LINEAR else f"it needs K N <= {LARGEST_LINEAR}, not {size}"
 
 
+def _ages(law: Any) -> str:
+    if not is_context_law(law):
+        return "it needs a law of couplings to past states, such as LaggedGaussian(...)"
+    couplings = getattr(law, "law", law)
+    if couplings.transpose_covariance is not None or couplings.mean.any() or getattr(law, "field", 0.0):
+        return "it needs couplings of mean zero without transpose_covariance, and no field"
+    return ""
+
+
 def _any_context_law(law: Any) -> str:
     return "" if is_context_law(law) else "it needs a law of couplings to past states, such as LaggedGaussian(...)"
 
@@ -171,7 +180,9 @@ _FOR_CONTEXTS = (
 )  # fmt: skip
 
 _FOR_CONTEXT_LAWS: tuple[Method, ...] = (
+    Method("StationaryDMFT", "solve", "M K^2 for M lags", "stationary correlations, loss floor and entropy production, every rule; exact as N grows", _any_context_law, True),
     Method("TransientDMFT", "solve", "r K T^2 for T steps", "two-time correlations from any start, every rule; exact as N grows", _any_context_law, True),
+    Method("Aging", "solve", "one maximum", "late times of spherical tokens at zero temperature and of growing gaussian ones", _ages, True),
 )  # fmt: skip
 
 

@@ -4,4 +4,6 @@ May import everything below `theory`. To add a theory, write a frozen dataclass 
 ``solve(model)``, export it here and give it a row in `_methods.py`.
 """
 
+from glassformer.theory.dmft._aging import Aging as Aging
+from glassformer.theory.dmft._stationary import StationaryDMFT as StationaryDMFT
 from glassformer.theory.dmft._transient import TransientDMFT as TransientDMFT

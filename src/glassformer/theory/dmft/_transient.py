@@ -17,6 +17,7 @@ from glassformer.couplings import LaggedGaussian
 from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import ContextEnsemble, TokenRule
 from glassformer.models._token_rule import SIGMOID
+from glassformer.theory.dmft._ensemble import as_ensemble
 from glassformer.theory.dmft._path_information import loss_floor, step_entropy_production
 from glassformer.theory.dmft._start import STARTS, initial_overlaps
 from glassformer.theory.dmft._two_time import TwoTime
@@ -213,18 +214,6 @@ class TransientDMFT:
             values = error if error.shape[0] == times.size else padded(error)
             variables[f"{name}_error"] = (dims, values, {"units": "standard error over batches"})
         return xr.Dataset(variables, coords={"time": times, "time_": times, "lag": np.arange(steps)})
-
-
-def as_ensemble(model: Any, method: Any) -> ContextEnsemble:
-    """Return the law of a whole model, with zero field for the law of its couplings, or raise."""
-    if isinstance(model, ContextEnsemble):
-        return model
-    if isinstance(model, LaggedGaussian):
-        return ContextEnsemble(model)
-    raise MethodNotApplicableError(
-        f"{type(method).__name__} needs a law, LaggedGaussian(...) or ContextEnsemble(...), not {type(model).__name__}; "
-        "ExactContext solves one small sample."
-    )
 
 
 def solve_two_time(
