@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from glassformer._core._errors import NotConvergedError, invalid
+from glassformer._core._errors import DamagedPartsError, NotConvergedError, invalid
 from glassformer._core._random import normals
 from glassformer._core._status import Status, attach_evidence
 from glassformer.sweeps import (
@@ -149,6 +149,46 @@ UNDRAWN = RunSpec(
     config=ToyConfig,
     compute=compute,
     plot="toy_runs:broken_plot",
+)
+
+TABLE, SUMMARY = "table.npy", "summary.txt"
+
+
+def write_rows(config: ToyConfig, part: dict[str, Any], context: RunContext) -> xr.Dataset:
+    """Write one row of a table that all parts share, and return its sum."""
+    assert context.artifacts is not None
+    dataset = compute(config, part, context)
+    path = context.artifacts / TABLE
+    if not path.exists():
+        np.save(path, np.zeros((config.pieces, config.n)))
+    row = normals(config.seed, f"toy/row/{context.part}", config.n)
+    table = np.lib.format.open_memmap(path, mode="r+")
+    table[context.part] = row
+    table.flush()
+    if config.method == "tap":
+        raise invalid("method", "tap", "another, for a table")
+    return dataset.assign(total=row.sum())
+
+
+def close_table(config: ToyConfig, datasets: list[xr.Dataset], folder: Path) -> None:
+    """Write the summary, unless a row is not what its part wrote."""
+    table = np.load(folder / TABLE) if (folder / TABLE).exists() else np.zeros((config.pieces, config.n))
+    wrong = [k for k, part in enumerate(datasets) if table[k].sum() != float(part["total"])]
+    if wrong:
+        raise DamagedPartsError("the table is damaged.", tuple(wrong))
+    (folder / SUMMARY).write_text(f"{table.shape}")
+
+
+SHELF = RunSpec(
+    name="toy_runs:SHELF",
+    summary="A toy that leaves a table beside its result.",
+    config=ToyConfig,
+    compute=write_rows,
+    scales=SCALES,
+    parts=parts,
+    combine=combine,
+    artifacts=(TABLE, SUMMARY),
+    finish=close_table,
 )
 
 

@@ -43,6 +43,14 @@ class StoreDamagedError(StoreError):
     """A file whose checksum does not match the manifest."""
 
 
+class DamagedPartsError(StoreDamagedError):
+    """Parts of an unfinished run whose files do not hold what was computed; ``parts`` are their indices."""
+
+    def __init__(self, message: str, parts: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.parts = parts
+
+
 class StoreBusyError(StoreError):
     """Another living process writes to this directory."""
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from glassformer._core._errors import NotConvergedError
 from glassformer._version import NUMERICAL_VERSION
-from glassformer.sweeps._files import make_directory, write_atomic
+from glassformer.sweeps._files import make_directory, remove_files, remove_tree, write_atomic
 from glassformer.sweeps._spec import Progress, RunContext, no_progress
-from glassformer.sweeps._store import CHECKPOINTS, PARTS, Stored, read_config
+from glassformer.sweeps._store import ARTIFACTS, CHECKPOINTS, PARTS, Stored, read_config
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,11 +23,14 @@ def compute_part(
 ) -> tuple[xr.Dataset, float]:
     """Compute one part; return its Dataset and the wall time in seconds."""
     make_directory(path / CHECKPOINTS)
+    if stored.spec.artifacts:
+        make_directory(path / ARTIFACTS)
     context = RunContext(
         progress=progress,
         checkpoint=path / CHECKPOINTS / f"{index:05d}",
         seed=getattr(stored.config, "seed", None),
         part=index,
+        artifacts=path / ARTIFACTS if stored.spec.artifacts else None,
     )
     started = time.perf_counter()
     try:
@@ -78,6 +81,12 @@ def _vouches(note: dict[str, Any], data: bytes) -> bool:
     """Whether `data` is what `note` was written for, by code that computes the same numbers."""
     same = hashlib.sha256(data).hexdigest() == note.get("sha256")
     return same and note.get("numerical_version") == NUMERICAL_VERSION
+
+
+def forget_part(path: Path, index: int) -> None:
+    """Remove what is kept of a part, its checkpoint too, so that it is computed from its beginning."""
+    remove_files(path / PARTS, f"{index:05d}.json", f"{index:05d}.nc")
+    remove_tree(path / CHECKPOINTS / f"{index:05d}")
 
 
 def compute_stored_part(directory: str, index: int) -> int:

@@ -81,7 +81,7 @@ def _store_failure(stored: Stored, path: Path, error: Exception) -> None:
         sentence = f"{type(error).__name__}: {sentence}"
     with lock_directory(path):
         clear_debris(path, parts=True)
-        remove_files(path, RESULT, *FIGURES)
+        remove_files(path, RESULT, *FIGURES, *stored.spec.artifacts)
         if not (path / CONFIG).exists():
             write_config(path, stored, inputs=SHARED_INPUTS)
         EventLog(path).write("failed", error=sentence, traceback=traceback.format_exc())

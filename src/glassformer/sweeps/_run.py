@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glassformer._core._errors import InvalidInputError, NotConvergedError, StoreError
+from glassformer._core._errors import InvalidInputError, NotConvergedError, StoreDamagedError, StoreError
 from glassformer._core._status import Status, versions
+from glassformer.sweeps._artifacts import finish_artifacts, publish_artifacts, recall_artifacts
 from glassformer.sweeps._config import identity
 from glassformer.sweeps._events import EventLog
 from glassformer.sweeps._files import (
@@ -26,6 +27,7 @@ from glassformer.sweeps._lock import lock_directory
 from glassformer.sweeps._prepare import prepare
 from glassformer.sweeps._spec import Progress
 from glassformer.sweeps._store import (
+    ARTIFACTS,
     CHECKPOINTS,
     CONFIG,
     FIGURES,
@@ -149,7 +151,7 @@ def execute(stored: Stored, path: Path, options: Options) -> xr.Dataset:
                 return _execute_locked(stored, path, options)
             except InvalidInputError:
                 if fresh:  # this call began the directory, so nothing of value is in it
-                    _erase(path)
+                    _erase(path, stored)
                 raise
             except OSError as error:
                 if error.errno not in STORAGE_ERRORS:
@@ -172,10 +174,11 @@ def _execute_locked(stored: Stored, path: Path, options: Options) -> xr.Dataset:
         clear_debris(path, parts=True)
         return load_result(path, manifest)
     clear_debris(path, parts=False)
-    if manifest is not None and RESULT not in inspection.damaged and RESULT in manifest["files"]:
+    lost = set(inspection.damaged) & {RESULT, *stored.spec.artifacts}  # what only computing brings back
+    if manifest is not None and not lost and RESULT in manifest["files"]:
         return _repair(stored, path, manifest, options, inspection.damaged)
     if inspection.state in ("damaged", "failed"):
-        remove_files(path, MANIFEST, RESULT, *FIGURES)
+        remove_files(path, MANIFEST, RESULT, *FIGURES, *stored.spec.artifacts)
     if options.inputs == INPUTS and any(name.startswith(INPUTS) for name in inspection.damaged):
         remove_files(path, CONFIG)  # and write it with its inputs again, from the arrays in hand
     if not (path / CONFIG).exists():
@@ -188,6 +191,7 @@ def _compute(stored: Stored, path: Path, options: Options) -> xr.Dataset:
     log.write("started", run=stored.name, scale=stored.scale, pid=os.getpid())
     started = time.time()
     try:
+        recall_artifacts(stored, path)
         dataset, computing = _compute_parts(stored, path, options, log)
     except KeyboardInterrupt:
         with suppress(StoreError):
@@ -204,6 +208,16 @@ def _compute(stored: Stored, path: Path, options: Options) -> xr.Dataset:
 
 
 def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) -> tuple[xr.Dataset, float]:
+    """Return the result and the seconds of its parts; parts whose artifacts turn out damaged are computed once more."""
+    for _ in range(2):
+        parts, seconds = _all_parts(stored, path, options, log)
+        if finish_artifacts(stored, path, parts):
+            return parts[0] if stored.spec.combine is None else _combined(stored, parts), seconds
+        log.write("damaged parts")
+    raise StoreDamagedError(f"{path}: what was written there does not stay; is its disk sound?")
+
+
+def _all_parts(stored: Stored, path: Path, options: Options, log: EventLog) -> tuple[list[xr.Dataset], float]:
     from glassformer.sweeps import _parts
 
     parts = stored.spec.part_list(stored.config)
@@ -216,9 +230,7 @@ def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) 
 
     if total == 1:  # nothing to store in between
         dataset, seconds = _parts.compute_part(stored, path, 0, parts[0], report)
-        if stored.spec.combine is None:
-            return dataset, seconds
-        return _combined(stored, [dataset]), seconds
+        return [dataset], seconds
     todo = [index for index in range(total) if not _parts.has_part(path, index)]
     finished = total - len(todo)
     report(finished, total)
@@ -251,7 +263,7 @@ def _compute_parts(stored: Stored, path: Path, options: Options, log: EventLog) 
     loaded = [_parts.load_part(path, index) for index in range(total)]
     whole = [entry for entry in loaded if entry is not None]
     assert len(whole) == total, "a part vanished while the lock was held"
-    return _combined(stored, [dataset for dataset, _ in whole]), sum(seconds for _, seconds in whole)
+    return [dataset for dataset, _ in whole], sum(seconds for _, seconds in whole)
 
 
 def _combined(stored: Stored, parts: list[xr.Dataset]) -> xr.Dataset:
@@ -298,6 +310,7 @@ def _publish(
     from glassformer.sweeps._netcdf import split_volatile, to_bytes
 
     kept, volatile = split_volatile(dataset)
+    publish_artifacts(stored, path)
     write_atomic(path / RESULT, to_bytes(kept))
     log.write("computed", status=kept.attrs["status"])
     return _commit(stored, path, options, log, kept.attrs, timings, volatile)
@@ -376,9 +389,9 @@ def _require_version(path: Path, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def _erase(path: Path) -> None:
-    remove_files(path, CONFIG, RESULT, "events.jsonl", *FIGURES)
-    for folder in (INPUTS, PARTS, CHECKPOINTS):
+def _erase(path: Path, stored: Stored) -> None:
+    remove_files(path, CONFIG, RESULT, "events.jsonl", *FIGURES, *stored.spec.artifacts)
+    for folder in (INPUTS, PARTS, CHECKPOINTS, ARTIFACTS):
         remove_tree(path / folder)
 
 

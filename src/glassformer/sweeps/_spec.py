@@ -43,12 +43,15 @@ class RunContext:
         The field ``seed`` of the configuration, if it has one.
     part : int
         Index of this part.
+    artifacts : Path or None
+        Folder for the artifacts of the run (`RunSpec.artifacts`), which all parts share.
     """
 
     progress: Progress = no_progress
     checkpoint: Path | None = None
     seed: int | None = None
     part: int = 0
+    artifacts: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,14 @@ class RunSpec:
         ``parts(config) -> sequence of dict``: pieces that are computed, stored and resumed one by one.
     combine : callable, optional
         ``combine(config, datasets) -> Dataset``, in the order of the parts; needed when there are several.
+    artifacts : tuple of str
+        Names of files that `compute` and `finish` may write into ``context.artifacts``; when the run is committed they
+        stand beside ``result.nc``, with their checksums in the manifest. For what is too large for a Dataset. Parts that
+        share a file write disjoint regions of it, and the same bytes whenever they are computed again.
+    finish : callable, optional
+        ``finish(config, datasets, folder)``: completes the artifacts in `folder` when all parts are there, before
+        `combine`. It may be called again, and raises `DamagedPartsError` for parts whose regions are not whole; they are
+        then computed anew.
     plot : str, optional
         ``"module:function"``, called with the Dataset, returns a matplotlib Figure.
     citations : tuple of str
@@ -174,6 +185,8 @@ class RunSpec:
     scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     parts: Callable[[Any], Sequence[dict[str, Any]]] | None = None
     combine: Callable[[Any, list[xr.Dataset]], xr.Dataset] | None = None
+    artifacts: tuple[str, ...] = ()
+    finish: Callable[[Any, list[xr.Dataset], Path], None] | None = None
     plot: str | None = None
     citations: tuple[str, ...] = ()
     expected: tuple[Expected, ...] = ()
@@ -187,6 +200,8 @@ class RunSpec:
                 f"the configuration of {self.name} has a field {min(clash)!r}, but that word is taken by `run` itself; "
                 "rename the field."
             )
+        if self.finish is not None and not self.artifacts:
+            raise InvalidInputError(f"{self.name} has finish but no artifacts; name the files in artifacts=(...).")
         if self.parts is not None and self.combine is None:
             raise InvalidInputError(f"{self.name} has parts but no combine; write combine(config, datasets).")
 

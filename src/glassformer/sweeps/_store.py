@@ -40,6 +40,7 @@ CONFIG, RESULT, MANIFEST, STUDY = "config.toml", "result.nc", "manifest.json", "
 FIGURES = ("figure.png", "figure.svg")
 SCRIPT = "submit.sh"  # for a queue; written again at will, so no manifest vouches for it
 INPUTS, PARTS, CHECKPOINTS, POINTS = "inputs", "parts", "checkpoints", "points"
+ARTIFACTS = "artifacts"  # being written; they move beside the result just before the commit
 
 State = Literal["absent", "empty", "unfinished", "done", "failed", "damaged", "foreign"]
 
@@ -244,6 +245,7 @@ def clear_debris(path: Path, *, parts: bool) -> None:
     if parts:
         remove_tree(path / PARTS)
         remove_tree(path / CHECKPOINTS)
+        remove_tree(path / ARTIFACTS)
     elif (path / PARTS).is_dir():
         remove_stale_temporaries(path / PARTS)
 
@@ -253,6 +255,7 @@ def has_debris(path: Path) -> bool:
     return (
         (path / PARTS).exists()
         or (path / CHECKPOINTS).exists()
+        or (path / ARTIFACTS).exists()
         or (path / LOCK).exists()
         or any(path.glob(f".*{TEMPORARY}"))
     )
