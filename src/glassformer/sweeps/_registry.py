@@ -75,8 +75,12 @@ _TABLE: dict[str, Entry] = {
     "sk/at-line": Entry(
         "glassformer.runs.sk_lines:AT_LINE", "Where replica symmetry breaks in the Sherrington-Kirkpatrick model"
     ),
-    "context/exact": Entry(
-        "glassformer.runs.context_exact:EXACT", "Solve a small extended-context model exactly"
+    "context/transient": Entry(
+        "glassformer.runs.context_transient:TRANSIENT", "Two-time correlations of an extended-context model from any start"
+    ),
+    "context/exact": Entry("glassformer.runs.context_exact:EXACT", "Solve a small extended-context model exactly"),
+    "context/learn": Entry(
+        "glassformer.runs.context_learn:LEARN", "A student learns an extended-context teacher: test error beside theory"
     ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025.alignment:ALIGNMENT",
