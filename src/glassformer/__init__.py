@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from glassformer.dynamics import legacy_run as legacy_run
     from glassformer.dynamics import sample_von_mises_fisher as sample_von_mises_fisher
     from glassformer.dynamics import tempering_ladder as tempering_ladder
+    from glassformer.dynamics import token_stream as token_stream
     from glassformer.inference import BayesRidge as BayesRidge
     from glassformer.inference import LeastSquares as LeastSquares
     from glassformer.inference import LogisticLikelihood as LogisticLikelihood
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from glassformer.models import VectorGlass as VectorGlass
     from glassformer.models import VectorSpin as VectorSpin
     from glassformer.models import attention_models as attention_models
+    from glassformer.observables import ContextMeasure as ContextMeasure
     from glassformer.observables import Measure as Measure
     from glassformer.sweeps import load as load
     from glassformer.sweeps import run as run
@@ -114,6 +116,7 @@ _PUBLIC = {
         "ParallelTempering",
         "SequentialHeatBath",
         "geometric_ladder",
+        "token_stream",
         "legacy_run",
         "sample_von_mises_fisher",
         "tempering_ladder",
@@ -137,7 +140,7 @@ _PUBLIC = {
         "VectorSpin",
         "attention_models",
     ),
-    "glassformer.observables": ("Measure",),
+    "glassformer.observables": ("ContextMeasure", "Measure"),
     "glassformer.sweeps": ("load", "run", "sweep"),
     "glassformer.theory": (
         "TAP",

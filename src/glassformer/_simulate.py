@@ -17,6 +17,7 @@ from glassformer._checkpoint import CheckpointFiles, peek_seed
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed
 from glassformer._core._validation import as_count
+from glassformer.couplings import LaggedGaussian
 from glassformer.dynamics._motion import (
     AbstractMotion,
     AbstractTile,
@@ -28,8 +29,9 @@ from glassformer.dynamics._motion import (
     one_blas_thread,
     thread_count,
 )
-from glassformer.models import VectorSpin
+from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule, VectorSpin
 from glassformer.observables._accumulators import Accumulators, Layout
+from glassformer.observables._context import ContextMeasure
 from glassformer.observables._measure import Measure
 
 if TYPE_CHECKING:
@@ -43,15 +45,19 @@ _FORMAT = "simulate-2"  # changes whenever the bits of a run would
 
 
 def simulate(
-    model: VectorSpin,
-    dynamics: Dynamics,
+    model: Any,
+    dynamics: Any,
     *,
     steps: int,
     replicas: int = 1,
     burn_in: int = 0,
     seed: int | None = None,
-    start: npt.ArrayLike | None = None,
-    measure: Measure | None = None,
+    start: str | npt.ArrayLike | None = None,
+    measure: Measure | ContextMeasure | None = None,
+    lags: int | None = None,
+    n: int | None = None,
+    draws: int | None = None,
+    precision: str = "double",
     threads: int | None = None,
     progress: Progress | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -61,9 +67,10 @@ def simulate(
 
     Parameters
     ----------
-    model : VectorSpin
+    model : VectorSpin, ExtendedContext or ContextEnsemble
+        An ensemble is sampled ``draws`` times at ``n`` sites.
     dynamics : object
-        `ParallelHeatBath`, `SequentialHeatBath`, `ParallelTempering`, ...
+        `ParallelHeatBath`, `SequentialHeatBath`, `ParallelTempering`, ... of a VectorSpin; a `TokenRule` of the others.
     steps : int
         Measured steps (sweeps for sequential dynamics).
     replicas : int
@@ -73,9 +80,16 @@ def simulate(
     seed : int, optional
         Root seed; a fresh one if left out, stored in the evidence.
     start : array (site, component) or (replica, site, component), optional
-        Spins of length R; independent uniform directions if left out.
-    measure : Measure, optional
+        Spins of length R; independent uniform directions if left out. For tokens: ``"independent"`` (the default),
+        ``"repeated"``, or an initial history (lag, site) or (replica, lag, site), most recent first.
+    measure : Measure or ContextMeasure, optional
         What to measure beside means, energies and entropy production.
+    lags : int, optional
+        Tokens only: the largest lag of ``autocorrelation``; max(10, 2 K) if left out.
+    n, draws : int, optional
+        Ensembles only: sites, and independent draws of the couplings (8 if left out).
+    precision : {"double", "single"}
+        Tokens only: arithmetic of the matrix products of couplings that are written out.
     threads : int, optional
         All processors of this process if left out. Never changes a bit of the result.
     progress : callable, optional
@@ -93,7 +107,10 @@ def simulate(
         ``energy``, ``entropy_production``, ``alignment_of_mean``, ...), each with its ``_error``; further
         ``overlap`` and ``overlap_invariant (replica, replica_)`` of the last spins, ``energy_full``, ``entropy_production_path``, ``specific_heat``, ``alignment_variance``,
         ``autocorrelation_time``, ``residual`` (drift of the means between the two halves of the run, over R, beside what
-        noise alone gives), the series, and the last ``spins (replica, site, component)``. Alignments are NaN
+        noise alone gives), the series, and the last ``spins (replica, site, component)``. Of tokens:
+        ``autocorrelation (lag)``, ``magnetization (site)``, ``magnetization_mean``, ``q0``, ``loss`` (mean -log p of
+        these tokens under the couplings that drew them), ``entropy_rate`` (its expectation given the past), and
+        ``entropy_production`` where the rule has one (see docs/methods/context-simulation.md). Alignments are NaN
         without a field to align with. Status ``too_short`` is a warning, not an error: the run is shorter than 50
         autocorrelation times, so the error bars of a single replica, and the stationarity of many, are in doubt.
 
@@ -118,8 +135,26 @@ def simulate(
     >>> bool(sim.entropy_production > 0)
     True
     """
+    if isinstance(dynamics, TokenRule) or isinstance(model, ExtendedContext | ContextEnsemble | LaggedGaussian):
+        from glassformer._simulate_context import simulate_context
+
+        return simulate_context(
+            model, dynamics, steps=steps, replicas=replicas, burn_in=burn_in, seed=seed, start=start, measure=measure,
+            lags=lags, n=n, draws=draws, precision=precision, threads=threads, progress=progress,
+            checkpoint=checkpoint, throw=throw,
+        )  # fmt: skip
     if not isinstance(model, VectorSpin):
         raise invalid("the model", type(model).__name__, "a VectorSpin", "build one from couplings and fields")
+    for name, value, absent in (
+        ("lags", lags, None),
+        ("n", n, None),
+        ("draws", draws, None),
+        ("precision", precision, "double"),
+    ):
+        if value != absent:
+            raise invalid(name, value, "left out for a VectorSpin", "it is for models of tokens")
+    if isinstance(start, str):
+        raise invalid("start", start, "an array of spins, or left out, for a VectorSpin")
     steps, replicas = as_count("steps", steps), as_count("replicas", replicas)
     burn_in = as_count("burn_in", burn_in, minimum=0)
     measure = Measure() if measure is None else measure

@@ -47,6 +47,7 @@ NOUNS = [
     gf.LegacyLossMetropolis(1.3),
     gf.LargeLimit(gf.Asymmetric()),
     gf.Measure(),
+    gf.ContextMeasure(two_time=True),
     gf.TokenRule("probit", beta=0.7),
     gf.LaggedGaussian([[0.5, 0.2], [0.2, 0.3]], mean=[0.1, 0.2]),
     gf.ContextEnsemble(gf.LaggedGaussian([[0.5, 0.2], [0.2, 0.3]]), field=0.1),

@@ -22,3 +22,4 @@ from glassformer.dynamics._tempering import ParallelTempering as ParallelTemperi
 from glassformer.dynamics._tempering import equalised_ladder as equalised_ladder
 from glassformer.dynamics._tempering import geometric_ladder as geometric_ladder
 from glassformer.dynamics._tempering import tempering_ladder as tempering_ladder
+from glassformer.dynamics.context import token_stream as token_stream

@@ -4,6 +4,7 @@ May import `_core`, `couplings` and `models`, never `dynamics`. To add an observ
 (axes in the order replica, time, site, component) that raises on NaN, check it against a naive loop, export it here.
 """
 
+from glassformer.observables._context import ContextMeasure as ContextMeasure
 from glassformer.observables._energy import MultiHistogram as MultiHistogram
 from glassformer.observables._energy import alignment_variance as alignment_variance
 from glassformer.observables._energy import multi_histogram as multi_histogram

@@ -97,20 +97,20 @@ def _logistic(h, tokens, low, beta, step, replica, key0, key1, uniforms):
         tokens[i] = 1 if uniforms[i] >= down else -1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REASSOCIATE)
-def _logistic_loss(h, tokens, beta):
-    """Return the sums of -log p of these tokens and of the entropy of the law."""
-    loss = 0.0
-    entropy = 0.0
+@njit(cache=True, nogil=True, error_model="numpy")
+def _logistic_loss(h, tokens, beta, losses, entropies):
+    """Return the sums of -log p of these tokens and of the entropy of the law.
+
+    The terms are written out first: a compiler that may reorder sums would break the exponential.
+    """
     for i in range(h.size):
         x = 2.0 * beta * h[i]
         size = abs(x)
         small = vector_exp(-size)
         log_norm = _log(1.0 + small)
-        wrong = np.float64(tokens[i]) * x < 0.0
-        loss += log_norm + (size if wrong else 0.0)
-        entropy += log_norm + min(size, 1e5) * small / (1.0 + small)
-    return loss, entropy
+        losses[i] = log_norm + (size if np.float64(tokens[i]) * x < 0.0 else 0.0)
+        entropies[i] = log_norm + min(size, 1e5) * small / (1.0 + small)
+    return _sum(losses[: h.size]), _sum(entropies[: h.size])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,7 +155,7 @@ def advance_cells(
     """
     n = fields.size
     blocks = sums.shape[1]
-    buffer_h, buffer_g, buffer_u = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    buffer_h, buffer_g, buffer_u, buffer_v = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for cell in range(first_cell, last_cell):
         b, block = cell // blocks, cell % blocks
         low = block * BLOCK
@@ -177,9 +177,9 @@ def advance_cells(
         if rule == LOGISTIC:
             _logistic(h, own, low, beta, step, replica, key0, key1, buffer_u)
             if recording:
-                entry[LOSS], entry[ENTROPY] = _logistic_loss(h, own, beta)
+                entry[LOSS], entry[ENTROPY] = _logistic_loss(h, own, beta, buffer_u, buffer_v)
             if backward:
-                entry[BACKWARD_LOSS], _ = _logistic_loss(g, past[b, low : low + size], beta)
+                entry[BACKWARD_LOSS], _ = _logistic_loss(g, past[b, low : low + size], beta, buffer_u, buffer_v)
         elif rule == SIGN:
             noise = _rounding(ring, slots, weights, drive, b, low, size)
             for i in range(size):
