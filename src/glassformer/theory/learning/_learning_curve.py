@@ -88,7 +88,7 @@ class LearningCurve:
     """
 
     estimator: Any
-    sizes: tuple[float, ...]
+    sizes: Any
     _: KW_ONLY
     rule: TokenRule
     context: int | None = None

@@ -6,24 +6,20 @@ Everything depends on one number, the standard deviation :math:`\gamma=\beta\sqr
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from glassformer._core._arcsine_mixture import REFERENCE_NODES, logistic_noise, mean_slope
+from glassformer._core._arcsine_mixture import REFERENCE_NODES, logistic_noise, mean_response, mean_slope
+from glassformer._core._errors import NotConvergedError
 from glassformer._core._validation import FloatArray, as_number
 
 
 @functools.cache
 def _legendre(count: int) -> tuple[FloatArray, FloatArray]:
     return np.polynomial.legendre.leggauss(count)
-
-
-def _normal_rule(count: int, end: float = 9.0) -> tuple[FloatArray, FloatArray]:
-    points, weights = _legendre(count)
-    z = end * points
-    return z, end * weights * np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
 
 
 def gain(variance: float) -> float:
@@ -130,69 +126,96 @@ def likelihood_limit(signal: float, ratios: FloatArray) -> list[Likelihood | Non
 
     .. math:: \kappa^2\sigma^2=E[2\rho'(Q_1)l^2\rho'(p)^2],\quad 0=E[\rho'(Q_1)Q_1\rho'(p)],\quad
               1-\kappa=E\Big[\frac{2\rho'(Q_1)}{1+l\rho''(p)}\Big].
-    """
-    from scipy.optimize import root
 
+    The average over :math:`Q_1` at fixed :math:`Q_2` is that of a logistic function over a Gaussian, hence a mixture of error
+    functions; p itself is the variable of the integral that remains, so that the proximal equation is never solved.
+
+    Raises
+    ------
+    NotConvergedError
+        When the solution cannot be followed to a ratio below the threshold.
+    """
     if math.isinf(signal):
         return [None] * len(ratios)
     largest = 1.0 / separability_threshold(signal)
+    curvature = 0.25 * gain(signal**2)  # E rho'' of the true logit, 2 beta h
+    # From where the classical theory holds, in steps that shrink when Newton's method loses the way.
+    place = min(float(ratios[0]), 0.02 * largest)
+    here = _follow(np.array([0.0, -0.5 * math.log(curvature), math.log(place / curvature)]), signal, place)
     found: list[Likelihood | None] = []
-    guess: FloatArray | None = None
-    last = 0.0
     for ratio in ratios:
-        if not 0.0 < ratio < 0.999 * largest or (found and found[-1] is None):
+        if ratio >= largest:
             found.append(None)
             continue
-        if guess is None:
-            last = min(ratio, 0.02 * largest)
-            curvature = 0.25 * gain(signal**2)  # E rho'' of the true logit, 2 beta h
-            guess = np.array([1.0, -0.5 * math.log(curvature), math.log(last / curvature)])
-        while True:  # in small steps from where the classical theory holds
-            answer = root(_equations, guess, args=(2.0 * signal, last), tol=1e-10)
-            if not answer.success and np.abs(_equations(answer.x, 2.0 * signal, last)).max() > 1e-7:
-                found.append(None)
-                break
-            guess = answer.x
-            if last == ratio:
-                noise = last * math.exp(2.0 * guess[1]) / 4.0  # logits are twice beta h
-                found.append(Likelihood(float(guess[0]), float(noise)))
-                break
-            last = min(ratio, last * 1.3)
+        stride = 0.3
+        while here is not None and place < ratio:
+            # steps in the distance to the threshold, where the solution diverges
+            goal = min(float(ratio), largest - (largest - place) * (1.0 - stride), place * (1.0 + stride))
+            ahead = _follow(here, signal, goal)
+            if ahead is not None:
+                here, place = ahead, goal
+            elif stride > 1e-3:
+                stride *= 0.5
+            else:
+                here = None
+        if here is None:
+            raise NotConvergedError(
+                f"The equations of the logistic likelihood lost their solution at d/P = {place:.6g}, below the threshold "
+                f"{largest:.6g}; ask for more windows."
+            )
+        slope = math.exp(here[0]) if signal > 0.0 else 1.0
+        found.append(Likelihood(slope, place * math.exp(2.0 * here[1]) / 4.0))  # logits are twice beta h
     return found
 
 
+def _follow(start: FloatArray, signal: float, ratio: float) -> FloatArray | None:
+    from scipy.optimize import root
+
+    answer = root(_equations, start, args=(2.0 * signal, ratio), tol=1e-12)
+    good = np.abs(_equations(answer.x, 2.0 * signal, ratio)).max() < 1e-8 and np.abs(answer.x - start).max() < 2.0
+    return np.asarray(answer.x) if good else None
+
+
 def _equations(unknown: FloatArray, strength: float, ratio: float) -> FloatArray:
+    """Return the three equations at log slope, log sigma and log l."""
     from scipy.special import expit
 
-    slope, sigma, length = unknown[0], math.exp(min(unknown[1], 50.0)), math.exp(min(unknown[2], 50.0))
-    z, weights = _normal_rule(60)
-    first = strength * z[:, None]
-    second = -slope * first + math.sqrt(ratio) * sigma * z[None, :]
-    tilt = 2.0 * expit(first) * weights[:, None] * weights[None, :]
-    point = _proximal(second, length)
-    slope_at, bend = expit(point), expit(point) * expit(-point)
-    one = np.sum(tilt * (length * slope_at) ** 2) / (ratio * sigma) ** 2 - 1.0
-    two = np.sum(tilt * (first if strength > 0.0 else 0.0) * slope_at)
-    three = (np.sum(tilt / (1.0 + length * bend)) - 1.0 + ratio) / ratio
+    slope, sigma, length = np.exp(np.clip(unknown, -50.0, 50.0))
+    variance = (slope * strength) ** 2 + ratio * sigma**2
+    point, weights = _proximal_rule(float(length), math.sqrt(variance))
+    target = point + length * expit(point)
+    density = np.exp(-0.5 * target**2 / variance) / math.sqrt(2.0 * math.pi * variance)
+    value, bend = expit(point), expit(point) * expit(-point)
+    weights = weights * density * (1.0 + length * bend)  # d Q_2 = (1 + l rho'') dp
+    mean, rest = -slope * strength**2 / variance * target, strength**2 * ratio * sigma**2 / variance
+    noise = logistic_noise(1.0)
+    tilt = 1.0 + mean_response(0.5 * mean, rest / 4.0, noise)  # 2 E[rho'(Q_1) | Q_2]
+    one = float(weights @ (tilt * (length * value) ** 2)) / (ratio * sigma) ** 2 - 1.0
+    three = (float(weights @ (tilt / (1.0 + length * bend))) - 1.0 + ratio) / ratio
     if strength == 0.0:
-        two = slope - 1.0  # no direction to be wrong about
-    return np.array([one, two, three])
+        return np.array([one, unknown[0], three])  # no direction to be wrong about
+    # Stein: E[Q rho'(Q)] = mean E rho' + variance E rho''
+    crossed = 0.5 * mean * tilt + 0.25 * rest * mean_slope(np.full_like(mean, rest / 4.0), noise, 0.5 * mean)
+    return np.array([one, float(weights @ (crossed * value)) / strength, three])
 
 
-def _proximal(target: FloatArray, length: float) -> FloatArray:
-    """Solve p + length * expit(p) = target: the left side is increasing, with a slope of at least 1."""
+def _proximal_rule(length: float, spread: float) -> tuple[FloatArray, FloatArray]:
+    """Return a rule for p where Q_2 is within nine standard deviations, dense where the logistic function bends."""
+    points, weights = _legendre(40)
+    low, high = _proximal(-9.0 * spread, length), _proximal(9.0 * spread, length)
+    inner = [edge for edge in (0.5 * (low - 6.0), -6.0, 0.0, 6.0, 0.5 * (high + 6.0)) if low < edge < high]
+    middle = [] if inner else [0.5 * (low + high)]
+    pairs = list(itertools.pairwise([low, *inner, *middle, high]))
+    p = np.concatenate([a + 0.5 * (b - a) * (points + 1.0) for a, b in pairs])
+    return p, np.concatenate([0.5 * (b - a) * weights for a, b in pairs])
+
+
+def _proximal(target: float, length: float) -> float:
+    """Solve p + length * expit(p) = target; to three digits, which is enough for the end of an integral."""
     from scipy.special import expit
 
     low, high = target - length, target
-    point = np.where(target > 0.5 * length, target - length, np.minimum(target, 0.0))
-    point = np.clip(point, low, high)
-    for _ in range(60):
-        value = expit(point)
-        gap = point + length * value - target
-        low, high = np.where(gap < 0.0, point, low), np.where(gap < 0.0, high, point)
-        step = gap / (1.0 + length * value * (1.0 - value))
-        moved = point - step
-        point = np.where((moved < low) | (moved > high), 0.5 * (low + high), moved)
-        if np.abs(step).max() < 1e-13 * (1.0 + length):
-            break
-    return point
+    while high - low > 1e-3 * (1.0 + abs(target) + length) * min(1.0, length + abs(target)):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if middle + length * expit(middle) < target else (low, middle)
+    return 0.5 * (low + high)
