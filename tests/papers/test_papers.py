@@ -75,6 +75,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
     "stability": ("zavatone2025/stability", {"seed": 1}),
     "spherical": ("zavatone2025/spherical", {}),
+    "irreversibility": ("zavatone2025/irreversibility", {}),
 }
 PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/", "context/"))]
 

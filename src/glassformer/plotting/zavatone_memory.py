@@ -41,3 +41,50 @@ def spherical_figure(dataset: xr.Dataset) -> Figure:
         aging.set_title("zero temperature: aging")
         aging.legend(loc="upper right")
         return figure
+
+
+_MARKS = {
+    "minimum phase": ("v", _RED),
+    "maximum phase": ("^", _BLUE),
+    "largest determinant": ("o", "k"),
+    "Toeplitz": ("s", _PINK),
+}
+
+
+def irreversibility_figure(dataset: xr.Dataset) -> Figure:
+    """Draw the entropy production of covariances with the same diagonal sums, and its range against temperature."""
+    laws = [str(law) for law in dataset["law"].values]
+    with style():
+        figure, axes = panels(1 + len(laws), width=3.9, height=3.6)
+        ratio = axes[-1]
+        beta = dataset["beta"].values
+        for ax, law, color in zip(axes, laws, (_GREEN, "#E69F00")):
+            own = dataset.sel(law=law)
+            image = ax.pcolormesh(
+                own["first"], own["last"], own["entropy_production"].transpose("last", "first"), cmap="viridis",
+                shading="nearest", rasterized=True,
+            )  # fmt: skip
+            figure.colorbar(image, ax=ax, shrink=0.8, label="nats per step and site")
+            for name, (marker, edge) in _MARKS.items():
+                here = own.sel(member=name)
+                ax.plot(
+                    here["member_first"], here["member_last"], marker, ms=7, mfc="white", mec=edge, mew=1.6, label=name
+                )
+            ax.set(xlabel="$Γ_{11}/g_0$", ylabel="$Γ_{33}/g_0$", xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), aspect="equal")
+            ax.set_title(f"{law}, β = {dataset.attrs['beta']:g}")
+            unit = own["entropy_production_member"].sel(member="largest determinant")
+            low, high = (own[f"entropy_production_{end}"] / unit for end in ("lowest", "highest"))
+            ratio.fill_between(beta, low, high, color=color, alpha=0.35, lw=0, label=f"{law}: all covariances")
+            for name, dash in (("minimum phase", "--"), ("maximum phase", ":")):
+                ratio.plot(
+                    beta,
+                    own["entropy_production_member"].sel(member=name) / unit,
+                    dash,
+                    color=color,
+                    label=f"{law}: {name}",
+                )
+        axes[0].legend(loc="upper right", fontsize=7)
+        ratio.axhline(1.0, color="0.4", lw=0.8)
+        ratio.set(xlabel="inverse temperature β", title="over that of the largest determinant")
+        ratio.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7.5)
+        return figure

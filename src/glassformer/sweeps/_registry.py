@@ -145,6 +145,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.zavatone2025.spherical:SPHERICAL",
         "Spherical rule: correlation time against inverse temperature, and aging at zero temperature",
     ),
+    "zavatone2025/irreversibility": Entry(
+        "glassformer.papers.zavatone2025.irreversibility:IRREVERSIBILITY",
+        "Entropy production over all covariances of three lags with one and the same stationary correlation",
+    ),
 }
 
 NAMES = _TABLE.keys()
