@@ -51,8 +51,9 @@ def _irreversibility(config: IrreversibilityConfig, part: dict[str, Any], contex
                 correlation.append(found.lags(6))
                 continue
             edges = np.stack([plane + rates[2] * end for end in ends])
-            lowest[i, j - 1], highest[i, j - 1] = np.nanmin(edges), np.nanmax(edges)
             rows.append([entropy_production(gamma, found) for gamma in members])
+            lowest[i, j - 1] = min(np.nanmin(edges), *rows[-1])  # the corners are members
+            highest[i, j - 1] = max(np.nanmax(edges), *rows[-1])
         member.append(np.transpose(rows))
     at_example = [
         gf.solve(example(), gf.StationaryDMFT(gf.TokenRule("ising", beta=beta)))["entropy_production"].item()
