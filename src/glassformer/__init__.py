@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from glassformer.couplings import attention_couplings as attention_couplings
     from glassformer.couplings import gaussian_fields as gaussian_fields
     from glassformer.couplings import sphere_fields as sphere_fields
+    from glassformer.data import Corpus as Corpus
+    from glassformer.data import open_corpus as open_corpus
     from glassformer.dynamics import LegacyLossMetropolis as LegacyLossMetropolis
     from glassformer.dynamics import Overrelaxation as Overrelaxation
     from glassformer.dynamics import ParallelHeatBath as ParallelHeatBath
@@ -109,6 +111,7 @@ _PUBLIC = {
         "gaussian_fields",
         "sphere_fields",
     ),
+    "glassformer.data": ("Corpus", "open_corpus"),
     "glassformer.dynamics": (
         "LegacyLossMetropolis",
         "Overrelaxation",

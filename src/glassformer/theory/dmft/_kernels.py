@@ -101,9 +101,9 @@ def shifted(q, q0, mean, variances, weights, points, angle_weights, average, by_
                     part = erfs[j] * erfs[l] + _TWO_OVER_PI * angle * integral
                     total += weight * part * (1.0 if l == j else 2.0)
                 # slopes: f_a' is 2 / sqrt(2 pi A) times a Gaussian; given that x = 0 there, y is Gaussian again
-                rest = max(b * (1.0 - ratio * ratio), 1e-300)
+                rest = b * max((1.0 - ratio) * (1.0 + ratio), 1e-30)
                 front = 2.0 / math.sqrt(2.0 * math.pi * a) * math.exp(-0.5 * ma * ma)
-                u = (mean - q[k] * mean / a) / math.sqrt(2.0 * rest)
+                u = mean * ((1.0 - ratio) if l == j else (1.0 - q[k] / a)) / math.sqrt(2.0 * rest)
                 density = 2.0 / math.sqrt(2.0 * math.pi * rest) * math.exp(-u * u)
                 error = math.erf(u)
                 slope += weight * front * density

@@ -26,6 +26,7 @@ from glassformer.theory.dmft._tail import lags_needed, slowest_root
 LONGEST = 1 << 17  # lags; a memory that needs more is reported as not converged
 _SWEEPS = 6  # plain sweeps before Newton starts
 _RESCUE = 60  # plain sweeps after a Newton step that made things worse
+_RESCUES = 9
 _STEPS = 120
 
 
@@ -94,10 +95,10 @@ def averages(q: FloatArray, variance: float, mean: float, noise: NoiseMixture) -
     return found
 
 
-def uncorrelated(equations: Equations, lags: int, mean: float = 0.0) -> State:
-    """Return the state without memory that plain sweeps start from."""
+def uncorrelated(equations: Equations, lags: int, mean: float = 0.0, *, frozen: bool = False) -> State:
+    """Return the state that plain sweeps start from: without memory, or `frozen`, as graded units at rest are."""
     sums = equations.sums
-    persistent = mean * mean
+    persistent = 1.0 if frozen else 0.0
     total = float(sums[0] + 2.0 * sums[1:].sum())
     return State(np.zeros(lags), mean, persistent, 1.0, total * persistent + sums[0] * (1.0 - persistent))
 
@@ -167,7 +168,10 @@ def _evaluate(equations: Equations, state: State) -> _Point:
 def _swept(equations: Equations, state: State) -> State:
     """Return the state after one plain sweep."""
     point = _evaluate(equations, state)
-    mean, persistent, equal, _ = np.array([state.mean, state.persistent, state.equal, 0.0]) - point.scalars
+    field = equations.feedback * state.mean + equations.field
+    pull = -equations.feedback * float(mean_slope(state.variance, equations.noise, field))
+    damped = point.scalars * np.array([1.0 / (1.0 + max(0.0, pull)), 1.0, 1.0, 0.0])  # or a negative feedback rings
+    mean, persistent, equal, _ = np.array([state.mean, state.persistent, state.equal, 0.0]) - damped
     connected = state.connected + state.persistent - point.by_lag - persistent
     after = State(connected, float(mean), float(persistent), float(equal), 1.0)
     return replace(after, variance=float(convolve(equations.sums, after.correlation, after.persistent)[0]))
@@ -250,6 +254,8 @@ def _newton(equations: Equations, state: State, *, tolerance: float, steps: int,
             state, point = trial, trial_point
         elif point.size <= tolerance:
             break  # rounding is all that is left
+        elif rescues == _RESCUES:
+            break
         else:
             rescues += 1
             for _ in range(_RESCUE * rescues):

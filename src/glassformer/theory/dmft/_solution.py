@@ -211,6 +211,8 @@ def _solve_sigmoid(
     sign = -1.0 if theta < 0.0 else 1.0
     polarised = _nonlinear.uncorrelated(equations, size, sign)
     solved = run(equations, polarised, sweeps=40)
+    if graded and solved.status is not Status.CONVERGED:
+        solved = run(equations, _nonlinear.uncorrelated(equations, size, sign, frozen=True), sweeps=40)
     if theta == 0.0 and abs(solved.state.mean) < 1e-6:
         solved = run(equations, polarised, sweeps=2000)
     return _as_stationary(equations, rule, solved, drift, "")
@@ -362,6 +364,12 @@ def _solve_spherical(
     sums: FloatArray, rule: TokenRule, lags: int | None, drift: FloatArray, theta: float
 ) -> Stationary:
     beta = float(rule.beta)
+    if math.isinf(beta) and not np.any(sums[1:]) and sums[0] > 0.0 and not np.any(drift) and theta == 0.0:
+        # a flat G has no frequency to condense at: tokens stay uncorrelated down to zero temperature
+        correlation = np.zeros(_length(sums, lags, 0j) + 1)
+        correlation[0] = 1.0
+        x = 1.0 / float(sums[0])
+        return Stationary(rule, sums, correlation, float(sums[0]), x, math.sqrt(x), 0j, multiplier=math.inf)
     if math.isinf(beta):
         raise invalid(
             "beta",

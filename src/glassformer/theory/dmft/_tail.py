@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from glassformer._core._validation import FloatArray
+from glassformer.couplings._lag_covariance import diagonal_sums, extreme_spectrum
 
 _NEGLIGIBLE = 1e-17  # the last sums below this part of the largest do not change a root that matters
 
@@ -81,3 +82,28 @@ def order_root(mean: FloatArray, gain: float) -> complex:
     roots = np.roots(np.concatenate([[1.0], -gain * mean]))
     best = complex(roots[np.argmax(np.abs(roots))]) if roots.size else 0j
     return complex(best.real, abs(best.imag))
+
+
+def spectral_radius(covariance: FloatArray) -> float:
+    r"""Return the largest modulus of an eigenvalue of the linear dynamics as N grows: :math:`\max_\phi\Gamma(\rho e^{i\phi})=1`.
+
+    >>> round(spectral_radius(np.array([[0.3, 0.15], [0.15, 0.25]])), 4)
+    0.9466
+    """
+    from scipy.optimize import brentq
+
+    if not np.any(covariance):
+        return 0.0
+    lag = np.arange(1, covariance.shape[0] + 1)
+
+    def excess(log_modulus: float) -> float:
+        scale = np.exp(-log_modulus * lag)
+        maximum = extreme_spectrum(diagonal_sums(covariance * np.outer(scale, scale))).maximum
+        return math.log(max(maximum, 1e-300))
+
+    low = high = 0.0
+    while excess(low) < 0.0:
+        low -= 1.0
+    while excess(high) > 0.0:
+        high += 1.0
+    return math.exp(brentq(excess, low, high, xtol=1e-15))
