@@ -125,7 +125,7 @@ def raise_if_failed(dataset: xr.Dataset, *, throw: bool) -> xr.Dataset:
         attrs = dataset.attrs
         detail = f" (residual {attrs['residual']:.3g})" if "residual" in attrs else ""
         raise NotConvergedError(
-            f"{attrs['method']}: {status.sentence}{detail} Pass throw=False to look at the result, "
+            f"{attrs['method']}: {attrs.get('status_sentence', status.sentence)}{detail} Pass throw=False to look at the result, "
             "or try another method or starting point.",
             dataset,
         )

@@ -12,6 +12,7 @@ from glassformer._core._validation import FloatArray
 
 TOLERANCE = 1e-14  # squared Newton decrement: a step of 1e-7 standard errors
 _SETTLED = 1e-3  # change of a field below which an iteration may end; a separated site moves by order 1 for ever
+_FLAT, _FAR = 1e-8, 0.1
 _NEWTON, _CONJUGATE, _HALVINGS = 100, 200, 40
 
 
@@ -92,11 +93,11 @@ def maximise(features: FloatArray, targets: FloatArray, start: FloatArray, penal
         apart = np.zeros_like(done)
         if not penalty.any():
             apart = (goal * fields[:, active] > 0.0).all(axis=0)
+            # Or a direction in which fields move on and nothing is gained: tokens beside it keep their boundary.
+            apart |= (decrement < _FLAT) & (moved > _FAR)
         converged[active[done & ~apart]] = True
         separated[active[apart]] = True
         active = active[~(done | apart)]
-    if active.size and not penalty.any():  # some tokens are separated, others stay at their boundary
-        separated[active] = np.abs(fields[:, active]).max(axis=0) > 10.0
     return Optimum(weights, converged, separated, iteration, precondition.unique)
 
 
