@@ -75,12 +75,19 @@ _TABLE: dict[str, Entry] = {
     "sk/at-line": Entry(
         "glassformer.runs.sk_lines:AT_LINE", "Where replica symmetry breaks in the Sherrington-Kirkpatrick model"
     ),
+    "context/dmft": Entry(
+        "glassformer.runs.context_dmft:DMFT",
+        "Stationary correlations, loss floor and entropy production of an extended-context model",
+    ),
     "context/transient": Entry(
         "glassformer.runs.context_transient:TRANSIENT", "Two-time correlations of an extended-context model from any start"
     ),
     "context/exact": Entry("glassformer.runs.context_exact:EXACT", "Solve a small extended-context model exactly"),
     "context/learn": Entry(
         "glassformer.runs.context_learn:LEARN", "A student learns an extended-context teacher: test error beside theory"
+    ),
+    "context/sample": Entry(
+        "glassformer.runs.context_sample:SAMPLE", "Write a corpus of sequences, with its exact loss floor and theory"
     ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025.alignment:ALIGNMENT",
@@ -136,6 +143,14 @@ _TABLE: dict[str, Entry] = {
     "bal2026/large-d": Entry(
         "glassformer.papers.bal2026:LARGE_D",
         "The closed-form response of large D against the exact one: error of order 1/D, useless at D = 3",
+    ),
+    "zavatone2025/two-time": Entry(
+        "glassformer.papers.zavatone2025.two_time:TWO_TIME",
+        "Correlations of any two times, theory beside simulation, for every rule and two starts",
+    ),
+    "zavatone2025/stationary": Entry(
+        "glassformer.papers.zavatone2025.stationary:STATIONARY",
+        "Stationary correlations of Ising tokens, theory beside simulation, with two laws without memory",
     ),
     "zavatone2025/stability": Entry(
         "glassformer.papers.zavatone2025.stability:STABILITY",
