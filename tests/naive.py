@@ -305,3 +305,93 @@ def heat_bath_spin_by_hand(field, beta, radius, *, seed, stream, step, site, rep
         one = gamma(n0, a0)
         u1 = uniforms(block)[0]
         block += 1
+
+
+# --- extended-context models: two-time correlations by double sums, and a simulation of the rules as they are written ----
+
+
+def pair_average_by_grid(f, mean_a, mean_b, qa, qb, q, *, reach=9.0, points=361):
+    """Return E f(x) f(y) of two Gaussian fields, by the trapezoid rule in two independent normal variables."""
+    z = np.linspace(-reach, reach, points)
+    weight = np.exp(-0.5 * z**2)
+    weight /= weight.sum()
+    rho = min(1.0, max(-1.0, q / math.sqrt(qa * qb)))
+    x = mean_a + math.sqrt(qa) * z[:, None]
+    y = mean_b + math.sqrt(qb) * (rho * z[:, None] + math.sqrt(1.0 - rho**2) * z[None, :])
+    return float(weight @ (f(x) * f(y)) @ weight)
+
+
+def context_transient_by_loops(
+    gamma, steps, overlaps, *, variant, beta=1.0, sigma=1.0, mean=None, field=0.0, means=0.0
+):
+    """Return (C, m), earliest time first, from the equations entry by entry; `overlaps` (lag, lag_) of the start."""
+    from scipy.special import erf
+
+    context = len(gamma)
+    drift = np.zeros(context) if mean is None else np.asarray(mean)
+    first = dict(zip(range(0, -context, -1), np.broadcast_to(means, context)))
+    c = {(-k, -l): float(overlaps[k][l]) for k in range(context) for l in range(context)}
+    m, q, mu = dict(first), {}, {}
+    f = {"probit": lambda h: erf(beta * h / math.sqrt(2.0))}.get(variant, lambda h: np.tanh(beta * h))
+    for t in range(1, steps + 1):
+        mu[t] = sum(drift[k - 1] * m[t - k] for k in range(1, context + 1)) + field
+        for u in range(1, t + 1):
+            lags = range(1, context + 1)
+            q[t, u] = sum(gamma[k - 1][l - 1] * c[t - k, u - l] for k in lags for l in lags)
+        power = q[t, t] + mu[t] ** 2
+        if variant == "gaussian":
+            m[t], c[t, t] = mu[t], power + sigma**2
+        elif variant == "spherical":
+            gain = {}
+            for u in (*range(1, t), t):
+                p = q[u, u] + mu[u] ** 2
+                gain[u] = p**-0.5 if math.isinf(beta) else 2 * beta / (1 + math.sqrt(1 + 4 * beta**2 * p))
+            m[t], c[t, t] = gain[t] * mu[t], 1.0
+        else:
+            z = np.linspace(-9.0, 9.0, 2001)
+            weight = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
+            m[t] = float(weight @ f(mu[t] + math.sqrt(q[t, t]) * z))
+            square = float(weight @ f(mu[t] + math.sqrt(q[t, t]) * z) ** 2)
+            c[t, t] = square if variant == "graded" else 1.0
+        for u in range(1, t):
+            if variant == "gaussian":
+                c[t, u] = q[t, u] + mu[t] * mu[u]
+            elif variant == "spherical":
+                c[t, u] = gain[t] * gain[u] * (q[t, u] + mu[t] * mu[u])
+            else:
+                c[t, u] = pair_average_by_grid(f, mu[t], mu[u], q[t, t], q[u, u], q[t, u])
+        for u in range(1 - context, 1):
+            c[t, u] = m[t] * m[u]
+        for u in range(1 - context, t):
+            c[u, t] = c[t, u]
+    times = range(1 - context, steps + 1)
+    return np.array([[c[t, u] for u in times] for t in times]), np.array([m[t] for t in times])
+
+
+def context_path_by_hand(couplings, fields, history, steps, *, variant, beta=1.0, sigma=1.0, seed=0):
+    """Return tokens (time, site), the K of `history` (most recent first) reversed and then `steps` more."""
+    random = np.random.default_rng(seed)
+    n = couplings.shape[1]
+    tokens = list(np.asarray(history)[::-1])
+    for _ in range(steps):
+        h = fields + sum(couplings[k] @ tokens[-1 - k] for k in range(len(couplings)))
+        if variant == "gaussian":
+            s = h + sigma * random.normal(size=n)
+        elif variant == "graded":
+            s = np.tanh(beta * h)
+        elif variant == "probit":
+            s = np.where(h + random.normal(size=n) / beta > 0.0, 1.0, -1.0)
+        elif variant == "spherical":  # at large N a Gaussian whose multiplier keeps the length
+            length = math.sqrt(h @ h / n)
+            if math.isinf(beta):
+                s = h / length
+            else:
+                multiplier = 0.5 * (1 + math.sqrt(1 + 4 * (beta * length) ** 2))
+                s = beta / multiplier * h + random.normal(size=n) / math.sqrt(multiplier)
+                s *= math.sqrt(n / (s @ s))
+        elif math.isinf(beta):
+            s = np.where(h > 0.0, 1.0, np.where(h < 0.0, -1.0, random.choice([-1.0, 1.0], size=n)))
+        else:
+            s = np.where(random.random(n) < 0.5 * (1.0 + np.tanh(beta * h)), 1.0, -1.0)
+        tokens.append(s)
+    return np.array(tokens)

@@ -343,6 +343,13 @@ SOURCES: dict[str, Source] = {
             2025,
         ),
         _source(
+            "eissfeller1992",
+            "Eissfeller, H. and Opper, M.",
+            "New method for studying the dynamics of disordered spin systems without finite-size effects",
+            "Physical Review Letters 68, 2094",
+            1992,
+        ),
+        _source(
             "sharma2010",
             "Sharma, A. and Young, A. P.",
             "de Almeida-Thouless line in vector spin glasses",

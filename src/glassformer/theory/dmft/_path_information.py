@@ -86,6 +86,31 @@ def _sphere_normalizer(square: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (root - 1.0 - np.log(0.5 * (1.0 + root))))
 
 
+def _probit_production(
+    mean: FloatArray, variance: FloatArray, mean_back: FloatArray, variance_back: FloatArray, crossed: FloatArray
+) -> FloatArray:
+    r"""Return :math:`E\log\frac{\Phi(su)}{\Phi(s\tilde u)}` for normal fields :math:`u=\beta h` and :math:`\tilde u`, each step."""
+    out = -gaussian_average(probit_entropy, mean, variance)
+    points, weights = np.polynomial.legendre.leggauss(24)
+    for t in range(out.size):
+        deviation = math.sqrt(max(variance_back[t], 0.0))
+        slope = crossed[t] / variance_back[t] if deviation > 0.0 else 0.0
+        width = math.sqrt(1.0 + max(variance[t] - slope * crossed[t], 0.0))
+        if deviation == 0.0:
+            x, density = mean_back[t : t + 1], np.ones(1)
+        else:  # panels of one deviation, and finer ones around 0, where the integrand bends on the scale 1
+            near = np.concatenate([[0.0], 2.0 ** np.arange(-1.0, 6.0)])
+            edges = np.concatenate([mean_back[t] + deviation * np.arange(-10.0, 11.0), near, -near])
+            edges = np.unique(np.clip(edges, mean_back[t] - 10.0 * deviation, mean_back[t] + 10.0 * deviation))
+            half = 0.5 * np.diff(edges)[:, None]
+            x = (half * (points + 1.0) + edges[:-1, None]).ravel()
+            density = (half * weights).ravel() * np.exp(-0.5 * ((x - mean_back[t]) / deviation) ** 2)
+            density /= math.sqrt(2.0 * math.pi) * deviation
+        given = (mean[t] + slope * (x - mean_back[t])) / width
+        out[t] -= float(density @ (ndtr(given) * log_ndtr(x) + ndtr(-given) * log_ndtr(-x)))
+    return out
+
+
 def step_entropy_production(
     law: LaggedGaussian, field: float, rule: TokenRule, correlation: FloatArray, mean: FloatArray
 ) -> FloatArray | None:
@@ -96,10 +121,11 @@ def step_entropy_production(
     :math:`\operatorname{Var}\tilde h_t=\sum\Gamma_{kk'}C_{t+k,t+k'}` and
     :math:`\operatorname{Cov}(h_t,\tilde h_t)=\sum\Gamma_{kk'}C_{t-k,t+k'}`. Logistic signs:
     :math:`\beta E[s(h-\tilde h)]-E\log\frac{\cosh\beta h}{\cosh\beta\tilde h}` with
-    :math:`E[s\tilde h]=m\tilde\mu+a\operatorname{Cov}`. None for the rules that have no such ratio in closed form.
+    :math:`E[s\tilde h]=m\tilde\mu+a\operatorname{Cov}`. For probit signs :math:`P(s|\tilde h)` is a normal integral, and one
+    integral is left. None for rules without noise, where it is infinite, and for runs of no more than K steps.
     """
-    if rule.variant not in ("ising", "gaussian", "spherical") or (rule.variant != "gaussian" and math.isinf(rule.beta)):
-        return None
+    if rule.deterministic or rule.beta == 0.0:
+        return None if rule.deterministic else np.zeros(max(correlation.shape[0] - 2 * law.context, 0))
     gamma, context = law.covariance, law.context
     count = correlation.shape[0] - 2 * context  # steps whose K successors are known
     if count < 1:
@@ -124,6 +150,9 @@ def step_entropy_production(
         gain = 2.0 * beta / (1.0 + np.sqrt(1.0 + 4.0 * square))
         drift = beta * gain * (forward + mu**2 - crossed - mu * mu_back)
         return drift - _sphere_normalizer(square) + _sphere_normalizer(beta**2 * (backward + mu_back**2))
+    if rule.variant == "probit":
+        ahead, behind = (beta * mu, beta**2 * forward), (beta * mu_back, beta**2 * backward)
+        return _probit_production(*ahead, *behind, beta**2 * crossed)
     gain, response = mean_slope(forward, rule.noise, mu), mean_response(mu, forward, rule.noise)
     drift = beta * (response * (mu - mu_back) + gain * (forward - crossed))
     before, after = (beta * mu, beta**2 * forward), (beta * mu_back, beta**2 * backward)

@@ -99,6 +99,7 @@ def _batch(
     spins[:context] = _initial(overlaps, means, count, seed, f"{stream}/start")[::-1]
     increments = normals(seed, f"{stream}/field", (steps, count))
     chances = uniforms(seed, f"{stream}/noise", (steps, count))
+    symmetric = not (means.any() or np.any(law.mean) or ensemble.field)  # under a change of all signs
     for t in range(steps):
         i = context + t
         row = covariance_row(law, correlation, t)
@@ -109,7 +110,7 @@ def _batch(
         before = mu + lower[t, :t] @ increments[:t] + memory @ spins[:i]
         token = _draw(rule, before, lower[t, t], increments[t], chances[t])
         spins[i] = token.spins
-        mean[i] = token.average.mean()
+        mean[i] = 0.0 if symmetric else token.average.mean()
         correlation[i, :i] = correlation[:i, i] = spins[:i] @ token.average / count
         correlation[i, i] = np.mean(token.spins**2)
         response[t, t], entropy[t] = token.response, token.entropy
@@ -185,7 +186,7 @@ def _initial(overlaps: FloatArray, means: FloatArray, count: int, seed: int, str
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cholesky_row(lower, row, t):
+def cholesky_row(lower: FloatArray, row: FloatArray, t: int) -> None:
     """Write row t of the Cholesky factor of a covariance whose rows before are done; rounding below 0 is cut."""
     for u in range(t):
         if lower[u, u] > 0.0:
@@ -200,7 +201,7 @@ def cholesky_row(lower, row, t):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def back_substitute(lower, moments, out):
+def back_substitute(lower: FloatArray, moments: FloatArray, out: FloatArray) -> None:
     """Solve out @ lower = moments for the leading block; increments that do not act have no response."""
     for u in range(moments.size - 1, -1, -1):
         total = moments[u]
