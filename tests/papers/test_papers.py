@@ -73,6 +73,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         | {"sweeps": 200, "max_sweeps": 6200},
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
+    "two-time": ("zavatone2025/two-time", {"n": 300, "seed": 1}),
+    "stationary": ("zavatone2025/stationary", {"n": 120, "steps": 150, "seed": 1}),
     "stability": ("zavatone2025/stability", {"seed": 1}),
     "spherical": ("zavatone2025/spherical", {}),
     "irreversibility": ("zavatone2025/irreversibility", {}),

@@ -81,18 +81,18 @@ def stationary_figure(dataset: xr.Dataset) -> Figure:
             for k, (color, case) in enumerate(zip(series_colors(len(cases)), cases)):
                 here = own.sel(case=case).isel(lag=slice(1, None))
                 ax.plot(lag, here["autocorrelation"], color=color, label=pretty(case))
-                shift = 0.12 * (k - 0.5 * (len(cases) - 1))
+                shift = 0.12 * (k - 0.5 * (len(cases) - 1)) if str(law) != "example" else 0.0
                 error = here["autocorrelation_simulation_error"]
                 points(ax, lag + shift, here["autocorrelation_simulation"], error, color=color)
             ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-            ax.set(xlabel="lag τ", title=titles[str(law)])
+            ax.set(xlabel="lag τ", title=titles[str(law)], xticks=lag[lag % 2 == 0])
         axes[0].set(ylabel="autocorrelation $c_τ$")
-        axes[0].legend(loc="upper right")
+        axes[0].legend(loc="upper right", title=f"lines: theory\nmarkers: N = {dataset.attrs['n']}", title_fontsize=8)
+        controls = dataset.isel(law=slice(1, None), lag=slice(1, None))
+        bars = np.abs(controls["autocorrelation_simulation"]) + controls["autocorrelation_simulation_error"]
+        half = 1.1 * max(float(bars.max()), 1e-3)
         for ax in axes[1:]:
-            half = 1.3 * float(
-                np.abs(dataset["autocorrelation_simulation"].isel(law=slice(1, None), lag=slice(1, None))).max()
-            )
-            ax.set_ylim(-max(half, 0.01), max(half, 0.01))
+            ax.set_ylim(-half, half)
         return figure
 
 
