@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glassformer._core._errors import MethodNotApplicableError, NotConvergedError, invalid
-from glassformer._core._validation import FloatArray
+from glassformer._core._errors import GlassformerError, MethodNotApplicableError, NotConvergedError, invalid
+from glassformer._core._validation import FloatArray, as_float_array
 from glassformer.couplings._factorisation import rank_one as rank_one
 from glassformer.couplings._lag_covariance import check_diagonal_sums, diagonal_sums, extreme_spectrum
 
@@ -147,3 +147,41 @@ def _hessian(inverse: FloatArray) -> FloatArray:
     hessian[0, :] *= 0.5
     hessian[:, 0] *= 0.5
     return 0.5 * (hessian + hessian.T)
+
+
+def nearest(g: Sequence[float] | FloatArray, matrix: FloatArray) -> FloatArray:
+    r"""Return the covariance with diagonal sums `g` that is nearest to `matrix` (least sum of squared differences).
+
+    Dykstra's alternating projections on the matrices with these sums and on the positive semidefinite ones; what is left
+    after 2000 rounds is closed with a little of `max_det` (or `rank_one`).
+
+    >>> nearest([1.5, 0.5, -0.1], np.eye(3)).round(4).tolist()
+    [[0.5, 0.25, -0.1], [0.25, 0.5, 0.25], [-0.1, 0.25, 0.5]]
+    """
+    sums = check_diagonal_sums(g)
+    size = len(sums)
+    wanted = as_float_array("shape", matrix, ndim=2)
+    if wanted.shape != (size, size):
+        raise invalid("the shape of the matrix", wanted.shape, f"({size}, {size}), the context of the diagonal sums")
+    point = 0.5 * (wanted + wanted.T)
+    count = np.arange(size, 0, -1)
+    correction = np.zeros_like(point)
+    low = -math.inf
+    for _ in range(2000):
+        flat = point + _toeplitz_matrix((sums - diagonal_sums(point)) / count)
+        values, vectors = np.linalg.eigh(flat)
+        low = float(values[0])
+        if low >= -1e-12 * sums[0]:
+            return flat
+        values, vectors = np.linalg.eigh(flat + correction)
+        point = (vectors * np.maximum(values, 0.0)) @ vectors.T
+        correction = flat + correction - point
+    try:
+        inner = max_det(sums)
+    except GlassformerError:
+        gamma = rank_one(sums)
+        inner = np.outer(gamma, gamma)
+    share = 0.0
+    while share < 1.0 and float(np.linalg.eigvalsh((1.0 - share) * flat + share * inner)[0]) < -1e-12 * sums[0]:
+        share = min(1.0, max(2.0 * share, 1e-9))
+    return (1.0 - share) * flat + share * inner
