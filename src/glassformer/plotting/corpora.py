@@ -49,5 +49,46 @@ def _transient_figure(dataset: xr.Dataset) -> Figure:
         return figure
 
 
+def corpus_figure(dataset: xr.Dataset) -> Figure:
+    """Draw the autocorrelation of a corpus beside theory, and the loss of its teacher beside the floor."""
+    attrs, lag = dataset.attrs, dataset["lag"].values
+    with style():
+        figure, axes = panels(2)
+        _zero(axes[0])
+        if "autocorrelation_theory" in dataset:
+            axes[0].plot(lag, dataset["autocorrelation_theory"], color=COLORS["gram"], label="N → ∞")
+        if "autocorrelation_of_sample" in dataset:
+            exact = dataset["autocorrelation_of_sample"]
+            axes[0].plot(lag, exact, "--", color=COLORS["enumeration"], label="this sample, exact")
+        error = dataset.get("autocorrelation_error")
+        axes[0].errorbar(
+            lag, dataset["autocorrelation"], yerr=error, fmt="o", ms=4, mfc="white", lw=1, color="black", label="corpus"
+        )
+        axes[0].set(xlabel="lag τ", ylabel="autocorrelation c(τ)")
+        axes[0].set_title(f"{attrs['variant']}, N = {attrs['n']}, K = {attrs['context']}")
+        axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[0].legend()
+        rows = [
+            ("N → ∞", "entropy_rate_theory", "entropy_production_per_spin_theory"),
+            ("this sample, exact", "entropy_rate_of_sample", "entropy_production_per_spin_of_sample"),
+            ("corpus", "entropy_rate_exact", "entropy_production_per_spin"),
+        ]
+        looks = {"N → ∞": (COLORS["gram"], "_", 26), "this sample, exact": (COLORS["enumeration"], "_", 18)}
+        for label, *names in rows:
+            color, marker, size = looks.get(label, ("black", "o", 5))
+            for place, name in enumerate(names):
+                if name in dataset and np.isfinite(dataset[name]):
+                    error = dataset.get(f"{name}_error")
+                    spread = None if error is None else float(error)
+                    axes[1].errorbar(
+                        place, float(dataset[name]), yerr=spread, fmt=marker, ms=size, mew=1.6, mfc="white", color=color
+                    )
+        axes[1].set_xticks([0, 1], ["teacher's loss\n(loss floor)", "entropy\nproduction"])
+        axes[1].set(xlim=(-0.5, 1.5), ylabel="nats per spin and step")
+        axes[1].set_ylim(bottom=min(0.0, axes[1].get_ylim()[0]))
+        axes[1].set_title(f"{int(dataset['sequences'].sum())} sequences of {attrs['length']} tokens")
+        return figure
+
+
 def _zero(ax: Axes) -> None:
     ax.axhline(0, color="0.7", lw=0.8, zorder=0)

@@ -156,6 +156,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.zavatone2025.stability:STABILITY",
         "Two lags, Gaussian rule: feasible wedge, stable triangle, correlation time, eigenvalues of one draw",
     ),
+    "zavatone2025/finite-size": Entry(
+        "glassformer.papers.zavatone2025.finite_size:FINITE_SIZE",
+        "Spread over draws of time-averaged and of single correlations against the number of sites",
+    ),
     "zavatone2025/spherical": Entry(
         "glassformer.papers.zavatone2025.spherical:SPHERICAL",
         "Spherical rule: correlation time against inverse temperature, and aging at zero temperature",

@@ -106,7 +106,7 @@ class ExactContext:
         self.require(model)
         if self.rule.variant not in _LISTED:
             raise invalid("variant", self.rule.variant, " or ".join(_LISTED), "gaussian tokens have a density")
-        return self._stationary(self._chain(model))[0]
+        return self._stationary(self.chain(model))[0]
 
     def solve(
         self, model: ExtendedContext, *, start: str | npt.ArrayLike | None = None, steps: int | None = None
@@ -159,7 +159,8 @@ class ExactContext:
     def _matrices(self, model: ExtendedContext) -> FloatArray:
         return np.asarray(model.couplings.matrices, dtype=np.float64)
 
-    def _chain(self, model: ExtendedContext) -> TokenChain:
+    def chain(self, model: ExtendedContext) -> TokenChain:
+        """Return the chain of the last K two-valued tokens, with its states and transitions."""
         return TokenChain.of(self._matrices(model), model.fields, self.rule)
 
     def _stationary(self, chain: TokenChain) -> tuple[FloatArray, Attractors | None]:
@@ -169,7 +170,7 @@ class ExactContext:
         return stationary_law(chain.transition()), None
 
     def _listed(self, model: ExtendedContext) -> tuple[xr.Dataset, dict[str, Any]]:
-        chain = self._chain(model)
+        chain = self.chain(model)
         law, ends = self._stationary(chain)
         newest, n = chain.token_at(1), model.n
         mean = law @ newest

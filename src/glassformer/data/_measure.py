@@ -1,0 +1,121 @@
+"""Estimates from the sums of all blocks of a corpus, beside theory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassformer._core._status import Status
+from glassformer.data._plan import CorpusPlan
+from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL, estimate
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_WHOLE = "nats per step, whole system"
+_PER_SPIN = "nats per spin and step"
+
+
+def corpus_dataset(plan: CorpusPlan, sums: dict[str, np.ndarray[Any, Any]], theory: dict[str, Any]) -> xr.Dataset:
+    """Return estimates with standard errors, the theory of infinite size, and exact numbers where the sample is small.
+
+    `sums` hold the units of all blocks in order; `theory` is the content of ``theory.json``.
+    """
+    import xarray as xr
+
+    n = plan.model.n
+    variables: dict[str, Any] = {}
+    infinite, exact = theory["infinite"], theory["exact"]
+    over = (
+        f"{plan.sequences} sequences of one draw of the couplings"
+        if plan.sequences > 1
+        else "blocks of time of one sequence"
+    )
+
+    def add(name: str, value: Any, error: Any, dims: tuple[str, ...] = (), units: str = "") -> None:
+        variables[name] = (dims, value, {"units": units} if units else {})
+        if error is not None:
+            variables[f"{name}_error"] = (dims, error, {"averages_over": over})
+
+    value, error = estimate(sums["overlap"] / n, sums["pairs"])
+    add("autocorrelation", value, error, ("lag",), "s.s / N, means not subtracted")
+    for name, numbers in (("theory", infinite), ("of_sample", exact)):
+        if "autocorrelation" in numbers:
+            variables[f"autocorrelation_{name}"] = ("lag", np.array(numbers["autocorrelation"]))
+
+    def scalar(which: int) -> tuple[Any, Any]:
+        return estimate(sums["scalars"][:, which] / n, sums["counts"][:, which])
+
+    add("magnetization_mean", *scalar(TOTAL))
+    if "q0" in infinite:
+        variables["q0"] = ((), infinite["q0"])
+    add("field_square", *scalar(FIELD_SQUARE), units="mean square of the field of the random couplings")
+    differential = "" if plan.two_valued else ", differential"
+    floor = loss_floor(theory)
+    if floor is not None:
+        variables["loss_floor"] = ((), floor, {"units": _PER_SPIN + differential})
+    for name, rate in (("theory", infinite.get("loss_floor")), ("of_sample", exact.get("entropy_rate"))):
+        if rate is not None:
+            variables[f"entropy_rate_{name}"] = ((), rate, {"units": _PER_SPIN + differential})
+    if sums["counts"][:, LOSS].any():
+        add("entropy_rate_exact", *scalar(LOSS), units=_PER_SPIN + differential)
+    for name, numbers in (("theory", infinite), ("of_sample", exact)):
+        if "entropy_production_per_spin" in numbers:
+            value = numbers["entropy_production_per_spin"]
+            variables[f"entropy_production_per_spin_{name}"] = ((), value, {"units": _PER_SPIN})
+    if sums["counts"][:, BACKWARD_LOSS].any():
+        kept = sums["counts"][:, BACKWARD_LOSS]
+        difference = (sums["scalars"][:, BACKWARD_LOSS] - sums["scalars"][:, LOSS]) / n
+        value, error = estimate(difference, kept)
+        add("entropy_production", n * value, None if error is None else n * error, units=_WHOLE)
+        add("entropy_production_per_spin", value, error, units=_PER_SPIN)
+    for name in ("correlation_time", "criticality"):
+        if name in infinite:
+            variables[name] = ((), infinite[name])
+    ranges = plan.ranges()
+    variables["sequences"] = ("split", [stop - first for first, stop in ranges.values()])
+    dataset = xr.Dataset(variables, coords={"lag": np.arange(plan.lags + 1), "split": list(ranges)})
+    dataset.attrs["averages_over"] = over
+    return dataset
+
+
+def loss_floor(theory: dict[str, Any]) -> float | None:
+    """Return the loss that no learner can beat: exact for this sample where that is known, else at infinite size."""
+    floor = theory["exact"].get("entropy_rate", theory["infinite"].get("loss_floor"))
+    return None if floor is None else float(floor)
+
+
+def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, list[str]]:
+    """Return the status of a corpus and what a reader should know beside its numbers."""
+    notes = [
+        "autocorrelation_theory is that of infinite N; time averages of one draw of the couplings differ from it by about 2 / N, "
+        "more near criticality. Error bars average over "
+        + ("sequences" if plan.sequences > 1 else "blocks of time")
+        + " only."
+    ]
+    status = Status.OK
+    if theory["reason"]:
+        notes.append("Without theory of infinite size: " + theory["reason"].rstrip(".") + ".")
+    if theory["infinite"].get("method") == "TransientDMFT":
+        notes.append("Theory is that of the transient, averaged over the times that are kept.")
+    if theory["ages"]:
+        status = Status.NOT_EQUILIBRATED
+        notes.append("No stationary state exists: averages depend on burn_in and length.")
+    elif plan.burn_in < theory["recommended_burn_in"]:
+        status = Status.NOT_EQUILIBRATED
+        notes.append(
+            f"burn_in is below the recommended {theory['recommended_burn_in']} steps: the start may be remembered."
+        )
+    time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
+    if status.good and plan.sequences == 1 and plan.length < 50 * time:
+        status = Status.TOO_SHORT
+    if theory["exact"].get("status") == "out_of_range":
+        notes.append(
+            "At beta = inf the small sample is not ergodic: sequences end in cycles that depend on their start."
+        )
+    if not plan.independent_entries:
+        notes.append(
+            "fast_transform couplings have no independent entries: statistics are right, theories of learning are not."
+        )
+    return status, notes

@@ -1,0 +1,131 @@
+"""What theory says of a corpus before it is drawn: at infinite size, and exactly where the sample is small."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassformer._core._errors import InvalidInputError, MethodNotApplicableError
+from glassformer._core._validation import FloatArray
+from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
+from glassformer.theory.exact._context import ExactContext, need
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_LARGEST_GAUSSIAN = 1024  # K N of an exact solution that takes a moment
+_LONGEST_TRANSIENT = 2000  # steps of the transient theory
+_LONGEST_MIXING = 100_000
+_MIXED = 1e-4  # total variation
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusTheory:
+    """Numbers for the record: ``infinite`` (names as in `StationaryDMFT`), ``exact`` (as in `ExactContext`).
+
+    ``correlation_time`` in steps sets the default burn-in. ``reason`` says why ``infinite`` is empty; ``ages`` whether it is
+    because there is no stationary state.
+    """
+
+    infinite: dict[str, Any] = field(default_factory=dict)
+    exact: dict[str, Any] = field(default_factory=dict)
+    correlation_time: float = 0.0
+    reason: str = ""
+    ages: bool = False
+    citations: tuple[str, ...] = ()
+
+
+def stationary_theory(
+    ensemble: ContextEnsemble | None, model: ExtendedContext, rule: TokenRule, lags: int
+) -> CorpusTheory:
+    """Return what is known of the stationary state of a sample, and of the law it was drawn from."""
+    import json
+
+    from glassformer.theory.dmft import StationaryDMFT
+
+    infinite: dict[str, Any] = {}
+    reason, ages, time, citations = "the law of the couplings is not known", False, 0.0, []
+    if ensemble is not None:
+        try:
+            found = StationaryDMFT(rule, lags=max(1, lags)).solve(ensemble)
+            infinite, reason = _numbers(found, lags), ""
+            infinite["method"] = "StationaryDMFT"
+            time = float(found["correlation_time"]) if "correlation_time" in found else 0.0
+            citations += json.loads(found.attrs["citations"])
+        except MethodNotApplicableError as error:
+            reason = str(error)
+        except InvalidInputError as error:
+            reason, ages = str(error), True
+    exact: dict[str, Any] = {}
+    small = rule.variant != "gaussian" or model.context * model.n <= _LARGEST_GAUSSIAN
+    if small and not need(model, rule):
+        try:
+            method = ExactContext(rule, lags=lags)
+            found = method.solve(model)
+            exact = _numbers(found, lags)
+            exact["method"], exact["status"] = "ExactContext", found.attrs["status"]
+            time = max(time, _mixing_time(method, model, found))
+            citations += json.loads(found.attrs["citations"])
+        except InvalidInputError as error:
+            if "no stationary state" in str(error):  # of this very sample, whatever the law says
+                infinite, ages, reason = {}, True, str(error).partition(";")[0]
+            reason = reason or str(error)
+    return CorpusTheory(infinite, exact, time, reason, ages, tuple(dict.fromkeys(citations)))
+
+
+def transient_theory(
+    ensemble: ContextEnsemble, rule: TokenRule, *, start: str, burn_in: int, length: int, lags: int
+) -> dict[str, Any]:
+    """Return the numbers of `StationaryDMFT` averaged over the times that are kept, from the exact transient."""
+    from glassformer.theory.dmft import TransientDMFT
+
+    context = ensemble.law.context
+    found = TransientDMFT(rule, steps=burn_in + length, start=start).solve(ensemble)
+    times = slice(burn_in + 1, burn_in + length)
+    pairs = found["two_time_correlation"].sel(time=times, time_=times).values
+    correlation = [float(np.mean(np.diagonal(pairs, offset=lag))) for lag in range(lags + 1)]
+    numbers: dict[str, Any] = {"method": "TransientDMFT", "autocorrelation": correlation}
+    if rule.variant in ("gaussian", "graded"):
+        numbers["square"] = np.diagonal(pairs).tolist()
+    if "loss_floor" in found:
+        values = found["loss_floor"].sel(time=slice(burn_in + 1 + context, burn_in + length)).values
+        numbers["loss_floor"] = float(values.mean())
+    fields = found["field_covariance"].sel(time=times, time_=times).values
+    numbers["q0"] = float(np.diagonal(fields).mean())
+    return numbers
+
+
+def has_transient_theory(ensemble: ContextEnsemble | None, steps: int) -> bool:
+    """Whether `transient_theory` can follow so many steps of this law."""
+    return ensemble is not None and ensemble.law.transpose_covariance is None and steps <= _LONGEST_TRANSIENT
+
+
+def _numbers(found: xr.Dataset, lags: int) -> dict[str, Any]:
+    """Return every scalar, and the vectors that a reader of a corpus asks for."""
+    numbers: dict[str, Any] = {}
+    for name, variable in found.data_vars.items():
+        if variable.ndim == 0:
+            numbers[str(name)] = float(variable)
+        elif name in ("autocorrelation", "field_autocorrelation", "diagonal_sums", "magnetization"):
+            numbers[str(name)] = variable.values[: lags + 1 if "lag" in variable.dims else None].tolist()
+    return numbers
+
+
+def _mixing_time(method: ExactContext, model: ExtendedContext, found: xr.Dataset) -> float:
+    """Return a twentieth of the steps after which independent starts have forgotten themselves, in total variation."""
+    if method.rule.variant == "gaussian":
+        radius = float(found["spectral_radius"])
+        return 0.0 if radius <= 0.0 else -1.0 / math.log(radius)
+    if math.isinf(method.rule.beta):
+        return 0.0  # a map: cycles are reached, not forgotten
+    chain = method.chain(model)
+    final: FloatArray = found["stationary_law"].values
+    law = np.full(final.size, 1.0 / final.size)
+    for step in range(_LONGEST_MIXING):
+        if 0.5 * np.abs(law - final).sum() < _MIXED:
+            return step / 20.0
+        law = chain.advance(law)
+    return _LONGEST_MIXING / 20.0

@@ -1,0 +1,437 @@
+"""Corpora: what is on disk, read without the library, is what the record says and what the teacher drew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import glassformer as gf
+from glassformer._core._errors import InvalidInputError, StoreDamagedError, StoreError
+from glassformer.data import _generate, write_corpus
+from glassformer.data._plan import block_ranges, split_ranges
+from glassformer.dynamics.context import token_stream
+
+GAMMA = np.array([[0.6, 0.3, -0.1], [0.3, 0.5, 0.2], [-0.1, 0.2, 0.4]])
+
+
+def sample(n: int = 12, scale: float = 1.0, **options: Any) -> gf.ExtendedContext:
+    field = options.pop("field", 0.0)
+    return gf.ExtendedContext(gf.LaggedGaussian(scale * GAMMA, **options).sample(n=n, seed=1), fields=field)
+
+
+def rule_of(variant: str) -> gf.TokenRule:
+    return gf.TokenRule(variant, sigma=0.8) if variant == "gaussian" else gf.TokenRule(variant, beta=1.4)
+
+
+def written(folder: Path, variant: str = "ising", model: Any = None, **settings: Any) -> gf.Corpus:
+    model = sample(scale=0.2 if variant == "gaussian" else 1.0) if model is None else model
+    settings = {"sequences": 6, "length": 40, "seed": 2, **settings}
+    return gf.open_corpus(write_corpus(folder / "corpus", model, rule_of(variant), **settings))
+
+
+def sphere_area_by_recursion(dim: int) -> float:
+    """Return the logarithm of the area of the unit sphere, from 2 and 2 pi upwards."""
+    area = {1: math.log(2.0), 2: math.log(2.0 * math.pi)}
+    for d in range(3, dim + 1):
+        area[d] = area[d - 2] + math.log(2.0 * math.pi / (d - 2))
+    return area[dim]
+
+
+def log_probability(token: np.ndarray, history: np.ndarray, couplings: np.ndarray, rule: gf.TokenRule) -> float:
+    """Return log P of one token after K others, most recent first, by the definition of the rule."""
+    n = token.size
+    field = sum(couplings[k] @ history[k].astype(float) for k in range(len(couplings)))
+    if rule.variant == "ising":
+        return float(np.sum(rule.beta * token * field - np.log(2 * np.cosh(rule.beta * field))))
+    if rule.variant == "probit":
+        return sum(math.log(0.5 * math.erfc(-rule.beta * s * h / math.sqrt(2))) for s, h in zip(token, field))
+    if rule.variant == "gaussian":
+        return float(np.sum(-0.5 * ((token - field) / rule.sigma) ** 2 - 0.5 * math.log(2 * math.pi * rule.sigma**2)))
+    # on the sphere of radius sqrt(n): integrate the density over the angle to the field
+    kappa = rule.beta * math.sqrt(n) * float(np.linalg.norm(field))
+    angle = np.linspace(0.0, math.pi, 200_001)
+    weight = np.exp(kappa * (np.cos(angle) - 1.0)) * np.sin(angle) ** (n - 2)
+    norm = math.log(float(np.trapezoid(weight, angle))) + kappa + sphere_area_by_recursion(n - 1)
+    return rule.beta * float(token @ field) - norm - 0.5 * (n - 1) * math.log(n)
+
+
+# ---------------------------------------------------------------- the files, read without the library
+
+
+def test_the_files_are_read_without_the_library(tmp_path: Path) -> None:
+    corpus = written(tmp_path)
+    folder = tmp_path / "corpus"
+    record = json.loads((folder / "corpus.json").read_text())
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+    assert tokens.dtype == np.int8
+    assert tokens.shape == (6, 40, 12) == (record["sequences"], record["length"], record["n"])
+    assert set(np.unique(tokens)) == {-1, 1}
+    assert set(record["files"]) == {"tokens.npy", "token_ids.npy", "couplings.npz", "theory.json"}
+    for name, file in record["files"].items():
+        data = (folder / name).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (file["sha256"], file["bytes"])
+    arrays = np.load(folder / "couplings.npz")
+    couplings = np.einsum("ka,aij->kij", arrays["factors"], arrays["blocks"]) + arrays["mean"][:, None, None] / 12
+    assert np.allclose(couplings, sample().couplings.matrices, atol=1e-14)
+    assert np.allclose(np.array(record["gamma"]), GAMMA)
+    assert np.allclose(record["diagonal_sums"], [1.5, 0.5, -0.1])
+    for key in ("variant", "beta", "seed", "burn_in", "start", "backend", "library_version", "c_theory", "splits"):
+        assert record[key] is not None, key
+    ids = np.load(folder / "token_ids.npy")
+    assert np.array_equal(ids, ((tokens == 1) * 2 ** np.arange(12)).sum(axis=-1))
+    theory = json.loads((folder / "theory.json").read_text())
+    assert theory["infinite"]["autocorrelation"][1] == record["c_theory"][1]
+    assert corpus.theory == theory
+
+
+@pytest.mark.parametrize("variant", ["ising", "probit", "gaussian", "spherical", "graded"])
+def test_tokens_are_those_of_the_stream_with_the_same_seed(tmp_path: Path, variant: str) -> None:
+    corpus = written(tmp_path, variant, sequences=35, length=9, burn_in=31)
+    pieces = token_stream(corpus.model, corpus.rule, seed=2, sequences=35, steps=9, burn_in=31)
+    drawn = np.concatenate([tokens for _, tokens in pieces], axis=1)
+    assert np.array_equal(corpus.tokens, drawn)
+    assert corpus.tokens.dtype == drawn.dtype
+
+
+@pytest.mark.parametrize("variant", ["ising", "probit", "gaussian", "spherical"])
+@pytest.mark.parametrize("shape", [(5, 17), (1, 60), (3, 4)])
+def test_loss_entropy_production_and_correlations_are_those_of_the_tokens_on_disk(
+    tmp_path: Path, variant: str, shape: tuple[int, int]
+) -> None:
+    sequences, length = shape
+    corpus = written(tmp_path, variant, sequences=sequences, length=length, lags=5)
+    record, rule, couplings = corpus.record, corpus.rule, corpus.couplings.matrices
+    tokens = np.asarray(corpus.tokens, dtype=float)
+    loss, production = [], []
+    for sequence in tokens:
+        for t in range(3, length):
+            forward = log_probability(sequence[t], sequence[t - 3 : t][::-1], couplings, rule)
+            backward = log_probability(sequence[t - 3], sequence[t - 2 : t + 1], couplings, rule)
+            loss.append(-forward / 12)
+            production.append((forward - backward) / 12)
+    assert record["entropy_rate_exact"] == pytest.approx(np.mean(loss), rel=1e-6)
+    if variant == "probit":
+        assert record["entropy_production"] is None
+    else:
+        assert record["entropy_production_per_spin"] == pytest.approx(np.mean(production), rel=1e-6, abs=1e-9)
+        assert record["entropy_production"] == pytest.approx(12 * record["entropy_production_per_spin"])
+    for lag, value in enumerate(record["c_empirical"]):
+        assert value == pytest.approx(np.mean(tokens[:, lag:] * tokens[:, : length - lag]), rel=1e-12), lag
+    assert len(record["c_empirical"]) == min(5, length - 1) + 1
+
+
+def test_error_bars_cover_the_exact_values_of_a_small_sample(tmp_path: Path) -> None:
+    model = sample(n=4)
+    corpus = written(tmp_path, model=model, sequences=64, length=400, lags=6)
+    exact = gf.solve(model, gf.ExactContext(corpus.rule, lags=6))
+    record = corpus.record
+    deviations = (np.array(record["c_empirical"]) - exact["autocorrelation"].values)[1:] / record["c_empirical_error"][
+        1:
+    ]
+    assert np.abs(deviations).max() < 5.0
+    assert record["loss_floor"] == float(exact["entropy_rate"])  # exact for this very sample
+    assert abs(record["entropy_rate_exact"] - record["loss_floor"]) < 5 * record["entropy_rate_exact_error"]
+    production = float(exact["entropy_production"])
+    assert abs(record["entropy_production"] - production) < 5 * record["entropy_production_error"]
+    assert np.allclose(corpus.theory["exact"]["autocorrelation"], exact["autocorrelation"])
+
+
+def test_a_large_corpus_agrees_with_infinite_size(tmp_path: Path) -> None:
+    corpus = written(tmp_path, model=sample(n=400), sequences=32, length=100, lags=4)
+    gap = np.array(corpus.record["c_empirical"]) - np.array(corpus.record["c_theory"])
+    assert np.abs(gap).max() < 4 * math.hypot(0.002, 5.0 / 400)
+    assert corpus.record["entropy_rate_exact"] == pytest.approx(corpus.record["loss_floor"], abs=0.01)
+    assert "token_ids.npy" not in corpus.record["files"]
+
+
+# ---------------------------------------------------------------- modes, splits, streams
+
+
+def test_windows_are_independent_pairs_of_a_history_and_a_token(tmp_path: Path) -> None:
+    corpus = written(tmp_path, mode="windows", sequences=50, length=None)
+    assert corpus.tokens.shape == (50, 4, 12)
+    pairs = list(corpus.windows("train", batch_size=16))
+    assert [history.shape for history, _ in pairs] == [(16, 3, 12), (16, 3, 12), (8, 3, 12)]
+    history, following = pairs[1]
+    assert np.array_equal(history, corpus.tokens[16:32, 2::-1])
+    assert np.array_equal(following, corpus.tokens[16:32, 3])
+
+
+def test_windows_of_long_sequences_are_those_of_inference(tmp_path: Path) -> None:
+    corpus = written(tmp_path)
+    for context in (1, 3, 5):
+        pairs = list(corpus.windows("train", context=context, batch_size=7))
+        wanted = gf.windows(corpus.split("train"), context)
+        assert np.array_equal(np.concatenate([history for history, _ in pairs]), wanted.history)
+        assert np.array_equal(np.concatenate([following for _, following in pairs]), wanted.next)
+    with pytest.raises(InvalidInputError, match="context is 40, but must be below the length"):
+        corpus.windows(context=40)
+
+
+def test_batches_are_a_shuffled_pass_that_is_a_function_of_seed_and_epoch(tmp_path: Path) -> None:
+    corpus = written(tmp_path, sequences=10, length=23)
+    first, again, other, epoch = (
+        np.concatenate(list(corpus.batches(batch_size=4, length=5, seed=seed, epoch=epoch)))
+        for seed, epoch in ((1, 0), (1, 0), (2, 0), (1, 1))
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, epoch)
+    train = corpus.split("train")
+    pieces = {train[b, 5 * k : 5 * k + 5].tobytes() for b in range(8) for k in range(4)}
+    assert {piece.tobytes() for piece in first} == pieces  # every piece once: 8 sequences, 4 pieces each
+    assert len(first) == 32
+    assert {piece.tobytes() for piece in epoch} == pieces
+    with pytest.raises(InvalidInputError, match="batch_size is 33"):
+        corpus.batches(batch_size=33, length=5)
+
+
+def test_splits_are_whole_sequences(tmp_path: Path) -> None:
+    corpus = written(tmp_path, sequences=10, splits=[0.5, 0.2, 0.3])
+    assert {name: list(numbers) for name, numbers in corpus.splits.items()} == {
+        "train": [0, 1, 2, 3, 4], "validation": [5, 6], "test": [7, 8, 9],
+    }  # fmt: skip
+    assert np.array_equal(corpus.split("test"), corpus.tokens[7:])
+    alone = written(tmp_path / "b", sequences=1)
+    assert len(alone.splits["train"]) == 1
+    with pytest.raises(InvalidInputError, match="split is 'test', but must be one that has sequences: train"):
+        alone.windows("test")
+
+
+@pytest.mark.parametrize("sequences", [3, 4, 7, 100, 4097])
+@pytest.mark.parametrize(
+    "shares", [None, (0.8, 0.1, 0.1), (1.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.5, 0.5, 0.0), (0.98, 0.01, 0.01)]
+)
+def test_splits_cover_every_sequence_once(sequences: int, shares: Any) -> None:
+    ranges = split_ranges(sequences, shares)
+    assert [number for first, stop in ranges.values() for number in range(first, stop)] == list(range(sequences))
+    for share, (first, stop) in zip(shares or (0.8, 0.1, 0.1), ranges.values()):
+        assert (stop > first) == (share > 0)
+
+
+@pytest.mark.parametrize("sequences", [1, 31, 32, 33, 2048, 2049, 100_000])
+def test_blocks_cover_every_sequence_once_and_are_few(sequences: int) -> None:
+    blocks = block_ranges(sequences)
+    assert [k for block in blocks for k in block] == list(range(sequences))
+    assert len(blocks) <= 64
+    assert all(block.start % 32 == 0 for block in blocks)
+
+
+# ---------------------------------------------------------------- teachers
+
+
+@pytest.mark.parametrize("variant", ["ising", "probit"])
+def test_next_token_probabilities_are_the_exact_law_of_the_vocabulary(tmp_path: Path, variant: str) -> None:
+    corpus = written(tmp_path, variant, model=sample(n=3, field=0.2))
+    history, following = next(corpus.windows("train", batch_size=20))
+    law = corpus.next_token_probabilities(history)
+    assert law.shape == (20, 8)
+    assert np.allclose(law.sum(axis=1), 1.0)
+    fields = corpus.model.local_fields(history)
+    for b in range(20):
+        for token in range(8):
+            signs = np.array([1 if token >> i & 1 else -1 for i in range(3)])
+            if variant == "ising":
+                p = np.prod(1 / (1 + np.exp(-2 * 1.4 * signs * fields[b])))
+            else:
+                p = np.prod([0.5 * math.erfc(-1.4 * s * h / math.sqrt(2)) for s, h in zip(signs, fields[b])])
+            assert law[b, token] == pytest.approx(p, rel=1e-12)
+    ids = np.asarray(corpus.token_ids)[0, 3:23]
+    assert np.array_equal(ids, ((following > 0) * [1, 2, 4]).sum(axis=1))
+
+
+@pytest.mark.parametrize("structure", ["gaussian", "rademacher", "sparse", "fast_transform"])
+def test_couplings_come_back_from_their_key(tmp_path: Path, structure: str) -> None:
+    options = {"degree": 3} if structure == "sparse" else {}
+    model = sample(n=16, structure=structure, mean=[0.1, 0.0, 0.2], field=0.3, **options)
+    corpus = written(tmp_path, model=model)
+    assert (corpus.record["couplings"]["file"] is None) == (structure != "gaussian")
+    assert np.array_equal(corpus.couplings.matrices, model.couplings.matrices)
+    assert np.array_equal(corpus.model.fields, model.fields)
+    assert corpus.model.digest == model.digest
+    assert corpus.record["independent_entries"] == (structure != "fast_transform")
+
+
+def test_couplings_of_ones_own_come_back_from_their_file(tmp_path: Path) -> None:
+    matrices = np.cos(np.arange(2 * 5 * 5)).reshape(2, 5, 5)
+    model = gf.ExtendedContext(matrices, fields=[0.1, 0.2, 0.0, 0.0, -0.5])
+    corpus = written(tmp_path, model=model)
+    assert corpus.record["couplings"]["key"] is None
+    assert np.array_equal(corpus.couplings.matrices, model.couplings.matrices)
+    assert np.array_equal(corpus.model.fields, model.fields)
+    assert corpus.record["c_theory"] is None  # no law
+    assert corpus.theory["exact"]["method"] == "ExactContext"  # but 10 bits
+
+
+def test_inference_finds_the_teacher(tmp_path: Path) -> None:
+    corpus = written(tmp_path, "gaussian", sequences=10, length=400)
+    found = gf.infer(gf.windows(corpus.split("train"), corpus.context), gf.LeastSquares())
+    assert np.allclose(found["couplings"], corpus.couplings.matrices, atol=0.12)
+
+
+# ---------------------------------------------------------------- burn-in and what has no stationary state
+
+
+def test_burn_in_is_ten_contexts_or_twenty_correlation_times(tmp_path: Path) -> None:
+    assert written(tmp_path / "a").record["burn_in"] == 30
+    near = gf.ExtendedContext(gf.LaggedGaussian([[0.3, 0.15], [0.15, 0.25]]).sample(n=60, seed=1))
+    slow = written(tmp_path / "b", "gaussian", model=near)
+    radius = float(gf.solve(near, gf.ExactContext(rule_of("gaussian")))["spectral_radius"])
+    assert radius > 0.9  # the sample remembers longer than the law says
+    assert slow.record["burn_in"] == math.ceil(-20 / math.log(radius))
+
+
+def test_a_burn_in_too_short_compares_with_the_transient(tmp_path: Path) -> None:
+    model = sample(n=600)
+    corpus = written(tmp_path, model=model, burn_in=0, start="repeated", sequences=32, length=8, lags=3)
+    transient = gf.solve(model.couplings.law, gf.TransientDMFT(corpus.rule, steps=8, start="repeated"))
+    pairs = transient["two_time_correlation"].sel(time=slice(1, 8), time_=slice(1, 8)).values
+    wanted = [np.mean(np.diagonal(pairs, lag)) for lag in range(4)]
+    assert corpus.theory["infinite"]["method"] == "TransientDMFT"
+    assert np.allclose(corpus.record["c_theory"], wanted)
+    assert np.allclose(corpus.record["c_empirical"], wanted, atol=4 * math.hypot(2.0 / 600, 0.01))
+
+
+@pytest.mark.parametrize("variant", ["spherical", "gaussian"])
+def test_without_a_stationary_state_a_burn_in_must_be_named(tmp_path: Path, variant: str) -> None:
+    rule = gf.TokenRule("spherical", beta=math.inf) if variant == "spherical" else gf.TokenRule("gaussian")
+    with pytest.raises(InvalidInputError, match="burn_in is left out, but must be given for a corpus of a transient"):
+        write_corpus(tmp_path / "a", sample(n=20), rule, sequences=3, length=20, seed=1)
+    assert not (tmp_path / "a").exists()
+    corpus = gf.open_corpus(write_corpus(tmp_path / "a", sample(n=20), rule, sequences=3, length=20, seed=1, burn_in=5))
+    assert corpus.theory["ages"]
+    assert corpus.record["c_theory"] is not None
+
+
+# ---------------------------------------------------------------- damage and refusal
+
+
+@pytest.mark.parametrize("name", ["tokens.npy", "token_ids.npy", "couplings.npz", "theory.json"])
+def test_a_damaged_file_is_found(tmp_path: Path, name: str) -> None:
+    corpus = written(tmp_path)
+    assert corpus.verify() is corpus
+    path = tmp_path / "corpus" / name
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(StoreDamagedError, match=name):
+        gf.open_corpus(tmp_path / "corpus").verify()
+    path.write_bytes(data[:-1])
+    with pytest.raises(StoreDamagedError, match=name):
+        gf.open_corpus(tmp_path / "corpus")
+
+
+def test_a_damaged_or_missing_record_is_told(tmp_path: Path) -> None:
+    written(tmp_path)
+    path = tmp_path / "corpus" / "corpus.json"
+    path.write_text(path.read_text().replace('"seed": 2', '"seed": 3'))
+    with pytest.raises(StoreDamagedError, match=r"corpus\.json is damaged"):
+        gf.open_corpus(tmp_path / "corpus")
+    path.unlink()
+    with pytest.raises(StoreError, match="no complete corpus"):
+        gf.open_corpus(tmp_path / "corpus")
+    with pytest.raises(StoreError, match="check the path"):
+        gf.open_corpus(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"mode": "trajectory", "sequences": 2}, "sequences is 2, but must be left out for mode=trajectory"),
+        ({"mode": "windows", "length": 9}, "length is 9, but must be left out for mode=windows"),
+        ({"length": 3}, "length is 3, but must be more than the context length 3"),
+        ({"splits": [0.5, 0.6, 0.1]}, "splits is .* three shares"),
+        ({"sequences": 2, "splits": [0.8, 0.1, 0.1]}, "sequences is 2, but must be enough for splits"),
+        ({"dtype": "float32"}, "dtype is 'float32', but must be default for variant=ising"),
+        ({"burn_in": -1}, "burn_in is -1"),
+        ({"start": "cold"}, "start is 'cold'"),
+        ({"mode": "stream"}, "mode is 'stream'"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_before_anything_is_written(
+    tmp_path: Path, settings: dict[str, Any], sentence: str
+) -> None:
+    settings.setdefault("length", None)
+    if "mode" not in settings:
+        settings = {"length": 20, **{k: v for k, v in settings.items() if v is not None}}
+    with pytest.raises(InvalidInputError, match=sentence):
+        written(tmp_path, **{"sequences": None, **settings})
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
+    written(tmp_path)
+    with pytest.raises(StoreError, match="not an empty directory"):
+        written(tmp_path)
+    with pytest.raises(InvalidInputError, match="at most 16 sites to have token ids"):
+        written(tmp_path / "b", model=sample(n=17)).token_ids  # noqa: B018
+
+
+# ---------------------------------------------------------------- interruption
+
+
+@pytest.mark.parametrize("variant", ["ising", "gaussian", "spherical"])
+def test_a_block_stopped_anywhere_goes_on_to_the_same_bytes_and_sums(
+    tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glassformer.data._write import plan_corpus
+
+    monkeypatch.setattr(_generate, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("glassformer.data._plan._PIECE", 32 * 12 * 8 * 7)  # pieces of 7 steps, or 56 of one byte
+    plan, _ = plan_corpus(
+        sample(scale=0.2 if variant == "gaussian" else 1.0),
+        rule_of(variant),
+        sequences=35,
+        length=120,
+        seed=4,
+        dtype="default",
+    )
+    (tmp_path / "whole").mkdir()
+    whole = [_generate.write_block(plan, tmp_path / "whole", block) for block in plan.blocks]
+
+    class Stop(Exception):
+        pass
+
+    folder = tmp_path / "stopped"
+    folder.mkdir()
+    keep = _generate._Writer._keep
+    for index, block in enumerate(plan.blocks):
+        for stop in (1, 2):
+            calls = []
+
+            def kept(self: Any, *arguments: Any, stop: int = stop, calls: list[int] = calls) -> None:
+                keep(self, *arguments)
+                calls.append(1)
+                if len(calls) > stop:
+                    raise Stop
+
+            with monkeypatch.context() as patch:
+                patch.setattr(_generate._Writer, "_keep", kept)
+                with pytest.raises(Stop):
+                    _generate.write_block(plan, folder, block, checkpoint=tmp_path / f"checkpoint-{index}")
+        found = _generate.write_block(plan, folder, block, checkpoint=tmp_path / f"checkpoint-{index}")
+        assert found.digests == whole[index].digests
+        for name, values in found.sums.items():
+            assert np.array_equal(values, whole[index].sums[name]), name
+    assert (folder / "tokens.npy").read_bytes() == (tmp_path / "whole" / "tokens.npy").read_bytes()
+
+
+def test_a_draft_that_was_lost_is_drawn_again_in_spite_of_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glassformer.data._write import plan_corpus
+
+    monkeypatch.setattr(_generate, "CHECKPOINT_SECONDS", 0.0)
+    plan, _ = plan_corpus(sample(), rule_of("ising"), sequences=4, length=50, seed=4)
+    first = _generate.write_block(plan, tmp_path, plan.blocks[0], checkpoint=tmp_path / "checkpoint")
+    data = (tmp_path / "tokens.npy").read_bytes()
+    (tmp_path / "tokens.npy").unlink()
+    again = _generate.write_block(plan, tmp_path, plan.blocks[0], checkpoint=tmp_path / "checkpoint")
+    assert (tmp_path / "tokens.npy").read_bytes() == data
+    assert again.digests == first.digests
