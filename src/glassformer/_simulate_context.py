@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +171,13 @@ class _Run:
             self.files = CheckpointFiles(checkpoint, self._identity(model, rule, precision))
         self.tiles = tile_ranges(range(replicas))
         self.sums = ContextSums(
-            n=model.n, context=model.context, replicas=replicas, steps=steps, lags=lags, measure=measure
+            n=model.n,
+            context=model.context,
+            delay=self.motion.delay,
+            replicas=replicas,
+            steps=steps,
+            lags=lags,
+            measure=measure,
         )
         self._check_memory()
         self.tokens = np.zeros((replicas, steps, model.n), self.motion.dtype) if measure.tokens else None
@@ -250,7 +255,7 @@ class _Run:
                 else:
                     history = opened
                 assert sites is not None
-                depth = max(self.lags, self.motion.context + 1)
+                depth = max(self.lags, self.motion.needs)
                 tile = self.motion.open(history, first, workers, step=self.done_steps, depth=depth)
                 opened = None
                 if not self._run_tile(tile, sites, progress):
@@ -277,7 +282,7 @@ class _Run:
         while tile.step < total:
             time_now = tile.step - self.burn_in  # of the token that is about to be drawn, from 0
             recording = time_now >= 0
-            scored_time = time_now - 1 - context
+            scored_time = time_now - motion.delay
             backward = motion.has_reversal and scored_time >= 0
             tile.advance(recording=recording, backward=backward)
             self.done_steps = tile.step
@@ -340,15 +345,7 @@ class _Run:
         from glassformer.dynamics._kernels._context import overlap_cells
 
         slots = tile.slots(known)
-        edges = np.linspace(0, tile.cells, min(self.threads, tile.cells) + 1).astype(int)
-
-        def part(first: int, last: int) -> Callable[[], None]:
-            return lambda: overlap_cells(tile.store, slots, overlaps, sites, real, first, last)
-
-        if tile.worth and self.threads > 1:
-            tile.workers.run([part(first, last) for first, last in pairwise(edges)])
-        else:
-            overlap_cells(tile.store, slots, overlaps, sites, real, 0, tile.cells)
+        tile.over_cells(lambda first, last: overlap_cells(tile.store, slots, overlaps, sites, real, first, last))
 
     def _path(self, tile: ContextTile) -> np.ndarray:
         path = np.zeros((tile.replicas, self.steps + self.motion.context, self.motion.n), self.motion.dtype)
@@ -383,7 +380,7 @@ class _Run:
             "sites": sites,
         }
         if tile is not None:
-            arrays["history"] = tile.past(min(tile.depth, max(tile.step, self.motion.context)))
+            arrays["history"] = tile.past(min(tile.depth, tile.step + self.motion.context))
         if self.tokens is not None:
             arrays["tokens"] = self.tokens
         self.files.save(arrays, self.done_tiles * (self.burn_in + self.steps) + self.done_steps)

@@ -58,8 +58,11 @@ class ContextMeasure:
 class ContextSums:
     """Sums of a whole run, as plain arrays that a checkpoint can hold."""
 
-    def __init__(self, *, n: int, context: int, replicas: int, steps: int, lags: int, measure: ContextMeasure) -> None:
+    def __init__(
+        self, *, n: int, context: int, delay: int, replicas: int, steps: int, lags: int, measure: ContextMeasure
+    ) -> None:
         self.n, self.context, self.replicas, self.steps, self.lags = n, context, replicas, steps, lags
+        self.delay = delay
         self.units = replicas if replicas > 1 else min(TIME_BLOCKS, steps)
         self.arrays: dict[str, np.ndarray] = {
             "overlap": np.zeros((self.units, lags + 1)),
@@ -77,8 +80,8 @@ class ContextSums:
 
     @property
     def paired_steps(self) -> int:
-        """Number of measured steps whose K + 1 successors are measured too: their reversed law is scored."""
-        return max(0, self.steps - self.context - 1)
+        """Number of measured steps that lie `delay` before another one, when their reversed law is scored."""
+        return max(0, self.steps - self.delay)
 
     def unit(self, time: int, first_replica: int, count: int) -> slice:
         """Return the units to which measured step `time` of some replicas adds."""

@@ -4,6 +4,10 @@ Sites are cut into blocks of fixed length; a *cell* is one block of one replica.
 them may run on any thread. ``ring (slot, factor, replica, site)`` holds the products u_a with the last K tokens;
 ``slots[k - 1]`` is where that of lag k sits. The entropy of a token under time reversal needs the field of its K
 successors, which is built from the same K products as the field of the next token: both are read in one pass.
+
+With a long context that reading would cost more than the products. Then fields are *prepared*, `AHEAD` steps at a time:
+one pass over the ring adds what is known to the fields of the next steps, and what they still lack are the products of the
+few tokens since.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from numba import njit
 from glassformer._core._philox import _log, normals_at, philox_words, uniforms_at, unit_uniform, vector_exp
 
 BLOCK = 2048  # sites; fields of a block stay in the first cache. Even, since two sites share one address
+AHEAD = 8  # steps that are prepared together
+_PART = 256  # sites of a block whose prepared fields stay in the first cache together
 SIGN, LOGISTIC, PROBIT, GRADED, GAUSSIAN, FIELD_ONLY = range(6)
 SUMS = 5
 FIELD_SQUARE, LOSS, ENTROPY, TOTAL, BACKWARD_LOSS = range(SUMS)
@@ -48,6 +54,75 @@ def _gather(ring, slots, weights, b, low, h, g, backward):
             else:
                 for i in range(h.size):
                     h[i] += w * row[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_eight(ring, step, a, b, low, w, out):
+    """Add the weighted products with the tokens of `step` and the seven before: one store for eight multiplications."""
+    slots = ring.shape[0]
+    high = low + out.size
+    r0, r1 = ring[step % slots, a, b, low:high], ring[(step - 1) % slots, a, b, low:high]
+    r2, r3 = ring[(step - 2) % slots, a, b, low:high], ring[(step - 3) % slots, a, b, low:high]
+    r4, r5 = ring[(step - 4) % slots, a, b, low:high], ring[(step - 5) % slots, a, b, low:high]
+    r6, r7 = ring[(step - 6) % slots, a, b, low:high], ring[(step - 7) % slots, a, b, low:high]
+    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for i in range(out.size):
+        even = w0 * r0[i] + w2 * r2[i] + w4 * r4[i] + w6 * r6[i]
+        odd = w1 * r1[i] + w3 * r3[i] + w5 * r5[i] + w7 * r7[i]
+        out[i] += even + odd
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def prepare_cells(ring, step, weights, ahead, behind, blocks, first_cell, last_cell):
+    """Prepare fields for steps ``step + 1 .. step + AHEAD`` from the products up to `step`, for a range of cells.
+
+    ``ahead (AHEAD, replica, site)`` are parts of these fields, ``behind`` the whole reversed fields of the tokens K + AHEAD
+    steps before each.
+    """
+    lags, factors = weights.shape
+    n = ring.shape[3]
+    forth, back, w = np.empty((AHEAD, _PART)), np.empty((AHEAD, _PART)), np.empty(8)
+    for cell in range(first_cell, last_cell):
+        b, block = cell // blocks, cell % blocks
+        for low in range(block * BLOCK, min((block + 1) * BLOCK, n), _PART):
+            size = min(_PART, n - low)
+            forth[:] = 0.0
+            back[:] = 0.0
+            for a in range(factors):
+                for age in range(0, lags + AHEAD - 1, 8):
+                    for j in range(AHEAD):
+                        first = j + 1 + age  # lag of the youngest of these eight tokens for a coming field
+                        if first <= lags:
+                            for k in range(8):
+                                w[k] = weights[first + k - 1, a] if first + k <= lags else 0.0
+                            _add_eight(ring, step - age, a, b, low, w, forth[j, :size])
+                        first = (
+                            lags + AHEAD - 1 - j - age
+                        )  # and for a reversed field, where the youngest has the largest lag
+                        if first >= 1 and first - 7 <= lags:
+                            for k in range(8):
+                                w[k] = weights[first - k - 1, a] if 1 <= first - k <= lags else 0.0
+                            _add_eight(ring, step - age, a, b, low, w, back[j, :size])
+            for j in range(AHEAD):
+                for i in range(size):
+                    ahead[j, b, low + i] = forth[j, i]
+                    behind[j, b, low + i] = back[j, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _complete(ring, slots, weights, recent, prepared, behind, b, low, h, g, backward):
+    """Write h from what was prepared and the products of the `recent` last tokens, and g from what was prepared."""
+    high = low + h.size
+    h[:] = prepared[b, low:high]
+    for k in range(recent):
+        for a in range(weights.shape[1]):
+            w = weights[k, a]
+            if w != 0.0:
+                row = ring[slots[k], a, b, low:high]
+                for i in range(h.size):
+                    h[i] += w * row[i]
+    if backward:
+        g[:] = behind[b, low:high]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -145,13 +220,14 @@ def _fill_normals(out, low, step, replica, key0, key1):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance_cells(
-    ring, slots, weights, fields, shift, shift_back, tokens, past, whole_fields, sums, rule, beta, sigma, step,
-    first_replica, key0, key1, recording, backward, first_cell, last_cell,
+    ring, slots, weights, fields, shift, shift_back, recent, ahead, behind, tokens, past, whole_fields, sums, rule, beta,
+    sigma, step, first_replica, key0, key1, recording, backward, first_cell, last_cell,
 ):  # fmt: skip
     """Draw ``tokens (replica, site)`` of `step` for a range of cells, and add up ``sums (replica, block, SUMS)``.
 
-    ``shift (replica,)`` is the field from the mean of the couplings, ``past`` the tokens K + 1 steps ago, whose reversed
-    law (with ``shift_back``) is scored when `backward`. FIELD_ONLY writes ``whole_fields`` and draws nothing.
+    ``shift (replica,)`` is the field from the mean of the couplings, ``past`` earlier tokens, whose reversed law (with
+    ``shift_back``) is scored when `backward`. ``recent`` is -1 where nothing was prepared. FIELD_ONLY writes
+    ``whole_fields`` and draws nothing.
     """
     n = fields.size
     blocks = sums.shape[1]
@@ -163,10 +239,12 @@ def advance_cells(
         replica = np.uint64(first_replica + b)
         h, g, drive = buffer_h[:size], buffer_g[:size], fields[low : low + size]
         own, entry = tokens[b, low : low + size], sums[b, block]
-        h[:] = 0.0
-        if backward:
+        if recent < 0:
+            h[:] = 0.0
             g[:] = 0.0
-        _gather(ring, slots, weights, b, low, h, g, backward)
+            _gather(ring, slots, weights, b, low, h, g, backward)
+        else:
+            _complete(ring, slots, weights, recent, ahead, behind, b, low, h, g, backward)
         if recording:
             entry[FIELD_SQUARE] = _square_sum(h)
         for i in range(size):
@@ -181,9 +259,13 @@ def advance_cells(
             if backward:
                 entry[BACKWARD_LOSS], _ = _logistic_loss(g, past[b, low : low + size], beta, buffer_u, buffer_v)
         elif rule == SIGN:
-            noise = _rounding(ring, slots, weights, drive, b, low, size)
+            smallest, largest = np.inf, abs(shift[b])
             for i in range(size):
-                if abs(h[i]) > noise[i] + 4.0 * 2.220446049250313e-16 * abs(shift[b]):
+                smallest, largest = min(smallest, abs(h[i])), max(largest, abs(h[i]))
+            certain = smallest > 1e-9 * largest  # then nothing is near enough to zero to look closer
+            noise = buffer_u[:size] if certain else _rounding(ring, slots, weights, drive, b, low, size)
+            for i in range(size):
+                if certain or abs(h[i]) > noise[i] + 4.0 * 2.220446049250313e-16 * abs(shift[b]):
                     own[i] = 1 if h[i] > 0.0 else -1
                 else:  # a tie, as with discrete couplings
                     u, v = uniforms_at(_ZERO, step, np.uint64((low + i) >> 1), replica, key0, key1)
@@ -238,6 +320,16 @@ def add_blocks(sums, out):
             for k in range(sums.shape[2]):
                 out[b, k] += sums[b, block, k]
                 sums[b, block, k] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def token_totals(tokens, out):
+    """Write the sums over sites, block after block, to ``out (replica,)``."""
+    n = tokens.shape[1]
+    for b in range(tokens.shape[0]):
+        out[b] = 0.0
+        for low in range(0, n, BLOCK):
+            out[b] += _sum(tokens[b, low : min(low + BLOCK, n)])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

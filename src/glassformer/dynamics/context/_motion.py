@@ -8,6 +8,7 @@ The products :math:`u_a(t)=W_as_t` of the last K tokens are kept in a ring, so t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +21,10 @@ from glassformer.couplings._operators import TILE, Operator, operator_of
 from glassformer.dynamics.context._workers import Workers
 from glassformer.models import ExtendedContext, TokenRule
 
+_NOTHING = np.zeros((2, 1, 1))
 STARTS = ("independent", "repeated")
 _WORTH = 2**15  # sites times replicas from which threads pay
+_LONG = 16
 Tokens = npt.NDArray[np.int8] | FloatArray
 
 
@@ -54,6 +57,9 @@ class ContextMotion:
             }[rule.variant]
         self.dtype = np.dtype(np.int8 if self.code in (kernels.SIGN, kernels.LOGISTIC, kernels.PROBIT) else np.float64)
         self.has_reversal = rule.variant in ("ising", "gaussian", "spherical") and not cold
+        # From this context on, reading the ring would cost more than the products.
+        self.ahead = kernels.AHEAD if self.context >= _LONG else 0
+        self.delay = self.context + max(1, self.ahead)  # steps until the reversed law of a token can be scored
         self.beta = 0.0 if cold or rule.variant == "gaussian" else float(rule.beta)
 
     @property
@@ -116,12 +122,17 @@ class ContextMotion:
             out[:, lag] = token
         return out
 
+    @property
+    def needs(self) -> int:
+        """Number of past tokens that fix the next ones and what is summed of them, to the bit."""
+        return self.delay + self.ahead
+
     def open(
         self, history: Tokens, first_replica: int, workers: Workers, *, step: int = 0, depth: int = 0
     ) -> ContextTile:
         """Return a tile that has taken `step` steps and whose last tokens are ``history (replica, lag, site)``.
 
-        It remembers `depth` tokens beside the one it draws, at least K + 1.
+        It remembers at least `depth` tokens beside the one it draws; `needs` says how many a history must hold to go on.
         """
         return ContextTile(self, history, first_replica, workers, step, depth)
 
@@ -137,10 +148,12 @@ class ContextTile:
         self.motion, self.first_replica, self.workers, self.step = motion, first_replica, workers, step
         self.replicas = history.shape[0]
         lags, n, replicas = motion.context, motion.n, self.replicas
-        self.depth = max(lags + 1, depth) + 1
+        self.depth = max(motion.needs, depth) + 1
         self.store = np.zeros((self.depth, replicas, n), motion.dtype)
-        self.ring = np.zeros((lags, motion.operator.factors, replicas, n))
-        self.means = np.zeros((lags, replicas))  # of the sites of the last K tokens
+        self.products = lags + 2 * motion.ahead  # that are kept
+        self.ring = np.zeros((self.products, motion.operator.factors, replicas, n))
+        self.prepared = np.zeros((2, motion.ahead, replicas, n))
+        self.means = np.zeros((self.products, replicas))  # of the sites of these tokens
         blocks = block_count(n)
         self.cells = replicas * blocks
         self.block_sums = np.zeros((replicas, blocks, SUMS))
@@ -152,8 +165,10 @@ class ContextTile:
         self.known = min(history.shape[1], self.depth)
         for lag in range(self.known - 1, -1, -1):
             self.store[(step - lag) % self.depth] = history[:, lag]
-        for lag in range(lags - 1, -1, -1):
-            self._remember(step - lag, self.store[(step - lag) % self.depth].sum(axis=1, dtype=np.float64))
+        for lag in range(min(self.known, self.products) - 1, -1, -1):
+            self._remember(step - lag)
+        if motion.ahead and step % motion.ahead:
+            self._prepare(step - step % motion.ahead)
 
     @property
     def tokens(self) -> Tokens:
@@ -168,47 +183,69 @@ class ContextTile:
         """Return where in ``store`` the last `count` tokens stand, the most recent first."""
         return (self.step - np.arange(count)) % self.depth
 
-    def _remember(self, step: int, totals: FloatArray) -> None:
+    def _remember(self, step: int) -> None:
         """Keep the products with the tokens of `step`, and their means."""
+        from glassformer.dynamics._kernels._context import token_totals
+
         motion = self.motion
-        slot = step % motion.context
-        self.means[slot] = totals / motion.n
+        slot = step % self.products
         tokens = self.store[step % self.depth]
+        if motion.means.any():
+            token_totals(tokens, self.means[slot])
+            self.means[slot] /= motion.n
         worth = self.worth or motion.n >= 512
         lane = self.first_replica % TILE
         self.workers.run(motion.operator.pieces(tokens, self.ring[slot], lane=lane), worth=worth)
 
     def advance(self, *, recording: bool = False, backward: bool = False) -> None:
-        """Take one step; with `recording`, sum what is measured of it, with `backward` also of the token K + 1 before."""
+        """Take one step; with `recording`, sum what is measured of it, with `backward` also of the token ``delay`` before."""
         from glassformer.dynamics._kernels._context import TOTAL, add_blocks, advance_cells
 
         motion, lags = self.motion, self.motion.context
+        done = self.step % motion.ahead if motion.ahead else -1  # steps since fields were prepared
+        if done == 0:
+            self._prepare(self.step)
+        ahead, behind = self.prepared[:, max(done, 0)] if motion.ahead else _NOTHING
         self.step += 1
         step = self.step
-        order = (step - 1 - np.arange(lags)) % lags
-        means = self.means[order]
-        shift = motion.means @ means
-        shift_back = motion.means[::-1] @ means
+        order = (step - 1 - np.arange(lags)) % self.products
+        shift = motion.means @ self.means[order]
+        shift_back = motion.means @ self.means[(step - motion.delay + 1 + np.arange(lags)) % self.products]
         tokens = self.store[step % self.depth]
-        past = self.store[(step - 1 - lags) % self.depth]
-        edges = np.linspace(0, self.cells, min(self.workers.threads, self.cells) + 1).astype(int)
+        past = self.store[(step - motion.delay) % self.depth]
 
         def cells(first: int, last: int) -> None:
             advance_cells(
-                self.ring, order, motion.weights, motion.fields, shift, shift_back, tokens, past, self.whole_fields,
-                self.block_sums, motion.code, motion.beta, float(motion.rule.sigma), np.uint64(step),
+                self.ring, order, motion.weights, motion.fields, shift, shift_back, done, ahead, behind, tokens, past,
+                self.whole_fields, self.block_sums, motion.code, motion.beta, float(motion.rule.sigma), np.uint64(step),
                 self.first_replica, *motion.key, recording, backward, first, last,
             )  # fmt: skip
 
-        if self.worth and self.workers.threads > 1:
-            self.workers.run([_bound(cells, first, last) for first, last in pairwise(edges)])
-        else:
-            cells(0, self.cells)
+        self.over_cells(cells)
         add_blocks(self.block_sums, self.sums)
         if motion.rule.variant == "spherical":
             self._draw_vectors(tokens)
             self.sums[:, TOTAL] = self.vectors[2]
-        self._remember(step, self.sums[:, TOTAL])
+        self._remember(step)
+
+    def over_cells(self, work: Callable[[int, int], None]) -> None:
+        """Call ``work(first, last)`` for ranges that make up all cells, on threads where that pays."""
+        if not self.worth or self.workers.threads == 1:
+            work(0, self.cells)
+            return
+        edges = [self.cells * k // self.workers.threads for k in range(self.workers.threads + 1)]
+        self.workers.run([_bound(work, first, last) for first, last in pairwise(edges)])
+
+    def _prepare(self, step: int) -> None:
+        """Prepare fields of the steps after `step`."""
+        from glassformer.dynamics._kernels._context import prepare_cells
+
+        blocks = self.block_sums.shape[1]
+        self.over_cells(
+            lambda first, last: prepare_cells(
+                self.ring, step, self.motion.weights, self.prepared[0], self.prepared[1], blocks, first, last
+            )
+        )
 
     def _draw_vectors(self, tokens: npt.NDArray[np.float64]) -> None:
         """Draw tokens on the sphere from the fields that the pass has written."""
