@@ -76,6 +76,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "two-time": ("zavatone2025/two-time", {"n": 300, "seed": 1}),
     "stationary": ("zavatone2025/stationary", {"n": 120, "steps": 150, "seed": 1}),
     "stability": ("zavatone2025/stability", {"seed": 1}),
+    "finite-size": ("zavatone2025/finite-size", {"sizes": (40, 120), "seed": 1}),
     "spherical": ("zavatone2025/spherical", {}),
     "irreversibility": ("zavatone2025/irreversibility", {}),
 }

@@ -99,24 +99,20 @@ def stationary_figure(dataset: xr.Dataset) -> Figure:
 def finite_size_figure(dataset: xr.Dataset) -> Figure:
     """Draw the spread over draws of a time average and of a snapshot against the number of sites."""
     with style():
-        figure, (ax,) = panels(1, width=4.8, height=3.7)
+        figure, (ax,) = panels(1, width=6.4, height=3.7)
         n = dataset["n"].values.astype(float)
-        rows = (
-            ("snapshot_spread", RED, "one snapshot, $C_{t,t-1}$", "snapshot_slope", -0.5),
-            ("spread", BLUE, "average over time, $\\hat c_1$", "slope", -1.0),
-        )
-        for name, color, label, slope, power in rows:
-            values = dataset[name].values
-            points(
-                ax,
-                n,
-                values,
-                dataset[f"{name}_error"],
-                color=color,
-                label=f"{label}: slope {float(dataset[slope]):.2f}",
-            )
-            level = np.exp(np.mean(np.log(values * n**-power)))
-            ax.plot(n, level * n**power, color=color, lw=1.2, label=f"$N^{{{power:g}}}$".replace("-", "−"))
+        average = dataset[["spread", "spread_error", "slope"]]
+        rows = [(dataset["snapshot_spread"], dataset["snapshot_spread_error"], RED, "one snapshot, $C_{t,t-1}$", -0.5)]
+        for color, lag in zip((BLUE, GREEN, PINK), dataset["lag"].values):
+            own = average.sel(lag=lag)
+            rows.append((own["spread"], own["spread_error"], color, f"average over time, $\\hat c_{lag}$", -1.0))
+        slopes = [float(dataset["snapshot_slope"]), *dataset["slope"].values]
+        for k, (values, error, color, label, power) in enumerate(rows):
+            shifted = n * 1.03 ** (k - 2) if k else n
+            points(ax, shifted, values, error, color=color, label=f"{label}: slope {slopes[k]:.2f}".replace("-", "−"))
+        for row, power, dash in ((0, -0.5, "--"), (1, -1.0, ":")):
+            level = np.exp(np.mean(np.log(rows[row][0].values * n**-power)))
+            ax.plot(n, level * n**power, color="0.3", ls=dash, lw=1.2, label=f"$N^{{{power:g}}}$".replace("-", "−"))
         ax.set(xscale="log", yscale="log", xlabel="number of sites N", ylabel="standard deviation over draws")
         ax.set_xticks(n, [f"{value:g}" for value in n])
         ax.minorticks_off()
