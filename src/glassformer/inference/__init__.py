@@ -1,6 +1,6 @@
 """From data to couplings: windows of a sequence are regressed on their past, one row of couplings per site.
 
-May import `_core`, `couplings` and `models`. To add an estimator, write a frozen dataclass with ``citations`` and
+May import everything below it, not `theory` or `data`. To add an estimator, write a frozen dataclass with ``citations`` and
 ``fit(windows, *, fields) -> Fit`` (all sites at once), export it here, and `infer` labels, scores and documents the result.
 """
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from glassformer._core._errors import MethodNotApplicableError, invalid
 from glassformer._core._status import attach_evidence, raise_if_failed
+from glassformer.dynamics._motion import one_blas_thread
 from glassformer.inference._fit import Fit, log_likelihood
 from glassformer.inference._windows import Windows, windows
 
@@ -78,7 +79,8 @@ def infer(
     unseen = None if held_out is None else as_windows("held_out", held_out, seen.context)
     if unseen is not None and unseen.n != seen.n:
         raise invalid("the number of sites of held_out", unseen.n, f"{seen.n}, that of data")
-    fit: Fit = method.fit(seen, fields=bool(fields))
+    with one_blas_thread():  # the same bits whatever the number of threads
+        fit: Fit = method.fit(seen, fields=bool(fields))
     n, lags = seen.n, seen.context
     shape, dims = (n, lags, n), ("lag", "site", "site_")
 

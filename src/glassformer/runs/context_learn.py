@@ -171,8 +171,8 @@ def _measure(config: LearnConfig, size: int, context: RunContext) -> xr.Dataset:
     for repeat in range(config.repeats):
         seed = derived_seed(config.seed, f"learn/data/{size}/{repeat}")
         data = teacher.windows(size, seed, trajectory=trajectory)
-        with one_blas_thread():
-            fit = gf.infer(data, method, context=config.student_context, throw=False)
+        fit = gf.infer(data, method, context=config.student_context, throw=False)
+        with one_blas_thread():  # the same bits whatever the number of threads
             excess[repeat] = teacher.excess(fit["couplings"].values, fit["fields"].values, test)
         lost[repeat] = _share_without_answer(fit)
         if (lost[repeat] and "separated" in fit) or Status(fit.attrs["status"]).failed:
