@@ -111,6 +111,19 @@ def _probit_production(
     return out
 
 
+def _around(gamma: FloatArray, correlation: FloatArray, here: FloatArray, first: int, second: int) -> FloatArray:
+    r"""Return :math:`\sum\Gamma_{kk'}C_{t\pm k,t\pm k'}` for every t in `here`, which are consecutive."""
+    start = int(here[0])
+    down, right = correlation.strides
+    windows = np.lib.stride_tricks.as_strided(
+        correlation[start + first :, start + second :],
+        (here.size, *gamma.shape),
+        (down + right, first * down, second * right),
+        writeable=False,
+    )
+    return np.asarray(np.einsum("tkl,kl->t", windows, gamma))
+
+
 def step_entropy_production(
     law: LaggedGaussian, field: float, rule: TokenRule, correlation: FloatArray, mean: FloatArray
 ) -> FloatArray | None:
@@ -131,15 +144,11 @@ def step_entropy_production(
     if count < 1:
         return None
     here = np.arange(context, context + count)
-    forward, backward, crossed = (np.zeros(count) for _ in range(3))
+    forward, backward, crossed = (_around(gamma, correlation, here, *signs) for signs in ((-1, -1), (1, 1), (-1, 1)))
     mu, mu_back = np.full(count, field), np.full(count, field)
     for k in range(1, context + 1):
         mu += law.mean[k - 1] * mean[here - k]  # type: ignore[index]
         mu_back += law.mean[k - 1] * mean[here + k]  # type: ignore[index]
-        for l in range(1, context + 1):
-            forward += gamma[k - 1, l - 1] * correlation[here - k, here - l]
-            backward += gamma[k - 1, l - 1] * correlation[here + k, here + l]
-            crossed += gamma[k - 1, l - 1] * correlation[here - k, here + l]
     if rule.variant == "gaussian":
         # (s - h~)^2 - (s - h)^2, with s = h + noise and the noise not in h~
         away = forward - 2.0 * crossed + backward + (mu - mu_back) ** 2

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LARGEST = 8000  # steps: two matrices of half a gigabyte
+LARGEST_WITH_MEMORY = 3000  # steps, of the order of T^3 operations
+LARGEST_SAMPLE = 2**28  # paths times steps: a gigabyte a batch
 PATHS = 20000
 
 
@@ -134,6 +136,7 @@ class TransientDMFT:
     def _solve(self, ensemble: ContextEnsemble) -> xr.Dataset:
         clock = time.perf_counter()
         law, rule = ensemble.law, self.rule
+        self._check_size(law)
         overlaps, means = initial_overlaps(rule, law.context, self.start, self.start_magnetization)
         sampled = rule.variant in SIGMOID and (self.paths is not None or law.transpose_covariance is not None)
         seed = check_seed(self.seed) if sampled else None
@@ -171,6 +174,16 @@ class TransientDMFT:
             note=note,
             **extra,
         )
+
+    def _check_size(self, law: LaggedGaussian) -> None:
+        if law.transpose_covariance is not None and self.steps > LARGEST_WITH_MEMORY:
+            raise invalid(
+                "steps", self.steps, f"at most {LARGEST_WITH_MEMORY} for partially symmetric couplings",
+                "every step looks back at all others",
+            )  # fmt: skip
+        sample = (self.paths or 0) * self.steps
+        if sample > LARGEST_SAMPLE:
+            raise invalid("paths times steps", sample, f"at most {LARGEST_SAMPLE}", "lower one of them")
 
     def _labelled(self, ensemble: ContextEnsemble, found: TwoTime) -> xr.Dataset:
         import xarray as xr

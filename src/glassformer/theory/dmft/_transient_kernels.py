@@ -26,6 +26,7 @@ from glassformer.theory.dmft._two_time import LARGEST_SQUARE
 SIGMOID, GAUSSIAN, SPHERICAL = 0, 1, 2
 TERMS_CENTRED, TERMS_SHIFTED = 64, 256
 _LEFT_OUT = 1e-15
+_SHORT = 0.76  # below it either table is long enough: 0.76^128 < 1e-15
 _NO_FIELD = 1e-14  # a field variance below this fraction of what its terms could add up to is rounding
 
 
@@ -77,19 +78,19 @@ def shifted_moments(mean, variance, variances, weights, square, values, tails):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _series(rho, first, second, tail_first, tail_second, step):
+def _series(rho, moments, tails, t, u, step):
     """Return the sum of Mehler's series and whether the table was long enough; `step` is 2 for odd terms only."""
-    terms = first.size
+    terms = moments.shape[1]
     size = abs(rho)
     ratio = rho * rho if step == 2 else rho
-    if size ** (step * terms) * tail_first[terms] * tail_second[terms] > _LEFT_OUT:
+    if size > _SHORT and size ** (step * terms) * tails[t, terms] * tails[u, terms] > _LEFT_OUT:
         return 0.0, False
     power = rho if step == 2 else 1.0
     total = 0.0
     for n in range(terms):
-        if abs(power) * tail_first[n] * tail_second[n] <= _LEFT_OUT * size:
+        if abs(power) * tails[t, n] * tails[u, n] <= _LEFT_OUT * size:
             break
-        total += first[n] * second[n] * power
+        total += moments[t, n] * moments[u, n] * power
         power *= ratio
     return total, True
 
@@ -107,7 +108,7 @@ def recursion(
     terms = TERMS_CENTRED if centred else TERMS_SHIFTED
     rows = steps if mixture else 0
     moments, tails = np.zeros((rows, terms)), np.zeros((rows, terms + 1))
-    gain = np.zeros(steps)
+    gain, deviation = np.zeros(steps), np.zeros(steps)
     filtered = np.zeros((rank, context + steps))
     one, average, places = np.ones(1), np.zeros(1), np.zeros(steps, dtype=np.int64)
     for t in range(steps):
@@ -136,6 +137,7 @@ def recursion(
             row[: t + 1] = 0.0
         covariance[: t + 1, t] = row[: t + 1]
         variance = row[t]
+        deviation[t] = math.sqrt(variance)
 
         # the token's own mean and square, and what its correlations with earlier tokens need
         if kind == GAUSSIAN:
@@ -184,9 +186,9 @@ def recursion(
                     shifted_moments(mu, variance, variances, weights, square, moments[t], tails[t])
                 count = 0
                 for u in range(t):
-                    scale = math.sqrt(variance) * math.sqrt(covariance[u, u])
+                    scale = deviation[t] * deviation[u]
                     rho = min(1.0, max(-1.0, row[u] / scale)) if scale > 0.0 else 0.0
-                    value, enough = _series(rho, moments[t], moments[u], tails[t], tails[u], 2 if centred else 1)
+                    value, enough = _series(rho, moments, tails, t, u, 2 if centred else 1)
                     if enough:
                         correlation[i, context + u] = value
                     else:
