@@ -35,6 +35,18 @@ QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClo
 REPLICA: list[Any] = [gf.ReplicaSymmetric(1.3), gf.AlmeidaThouless(0.2), gf.GabayToulouse(0.2)]
 COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
 CONTEXT: list[Any] = [gf.ExactContext(gf.TokenRule()), gf.StationaryDMFT(gf.TokenRule()), gf.TransientDMFT(gf.TokenRule(), start=np.eye(2)), gf.Aging(gf.TokenRule("gaussian"))]  # theories of extended-context models
+ESTIMATORS: list[Any] = [
+    gf.LeastSquares(),
+    gf.Ridge(0.3),
+    gf.BayesRidge([[0.5, 0.2], [0.2, 0.3]], sigma=0.7),
+    gf.LogisticLikelihood(beta=0.5, penalty=0.1),
+    gf.MeanFieldInversion(),
+    gf.OnlineSGD(0.01),
+]
+LEARNING: list[Any] = [
+    gf.GradientFlow(0.1),
+    gf.LearningCurve(gf.Ridge(0.3), (10, 20), rule=gf.TokenRule("gaussian")),
+]
 LAWS: list[Any] = [gf.Asymmetric(), gf.SherringtonKirkpatrick(), gf.SoftmaxGaussian(), gf.VectorGlass(dim=4)]
 NOUNS = [
     *DYNAMICS,
@@ -43,6 +55,8 @@ NOUNS = [
     *REPLICA,
     *COLD,
     *CONTEXT,
+    *ESTIMATORS,
+    *LEARNING,
     *LAWS,
     gf.LegacyLossMetropolis(1.3),
     gf.LargeLimit(gf.Asymmetric()),
@@ -75,7 +89,7 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *CONTEXT, *LAWS], ids=name_of)
+@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *CONTEXT, *ESTIMATORS, *LEARNING, *LAWS], ids=name_of)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]
