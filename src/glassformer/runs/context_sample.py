@@ -150,6 +150,7 @@ def _combine(config: CorpusConfig, parts: list[xr.Dataset]) -> xr.Dataset:
     if status is gf.Status.NOT_EQUILIBRATED:
         dataset.attrs["status_sentence"] = notes[-1] if theory["ages"] else "burn_in is too short to forget the start."
     dataset.attrs["table"] = _table(plan, dataset)
+    _plans.clear()  # the couplings of a long-lived process need not stay
     return dataset
 
 
