@@ -6,13 +6,16 @@ K - 1 whose innovations have variance :math:`v/\alpha`.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from glassformer._core._validation import FloatArray
-from glassformer.theory.dmft._tail import tail_roots
+from glassformer.theory.dmft._tail import slowest_root, tail_roots
 
+_LONGEST_PRODUCT = 48  # lags
+_LARGEST_GRID = 1 << 22
 _CLOSE = 1e-5  # a margin below which the roots near the unit circle are found from the margin itself
 
 
@@ -23,12 +26,64 @@ class Autoregression(NamedTuple):
     innovation: float  # 1 / alpha
     head: FloatArray  # c_0..c_{K-1}
     root: complex  # the slowest
+    residual: float = 0.0  # what the method of solution leaves undecided, relative to c_0
 
     def correlation(self, lags: int) -> FloatArray:
         """Return c_0..c_lags."""
         from glassformer.theory.dmft._kernels import extend
 
         return np.asarray(extend(self.head, self.recursion, lags + 1))
+
+
+class SpectralGrid(NamedTuple):
+    """The same on a grid of frequencies, for contexts so long that products of roots lose their digits."""
+
+    sums: FloatArray
+    whole: FloatArray  # c_0..c_{n/2}
+    innovation: float
+    residual: float
+
+    @property
+    def head(self) -> FloatArray:
+        """c_0..c_{K-1}."""
+        return self.whole[: self.sums.size]
+
+    @property
+    def root(self) -> complex:
+        """The slowest."""
+        return slowest_root(self.sums, 1.0)
+
+    def correlation(self, lags: int) -> FloatArray:
+        """Return c_0..c_lags."""
+        out = np.zeros(lags + 1)
+        known = self.whole[: lags + 1]
+        out[: known.size] = known
+        return out
+
+
+def process(sums: FloatArray, margin: float | None = None) -> Autoregression | SpectralGrid:
+    """Return one site as a process: by roots for usual contexts, on a grid for long ones."""
+    return autoregression(sums, margin) if sums.size <= _LONGEST_PRODUCT else spectral_grid(sums)
+
+
+def spectral_grid(sums: FloatArray) -> SpectralGrid:
+    r"""Return c from :math:`1/(1-H)` on a grid that is doubled until c_0 stops changing: the error falls as |r|^n."""
+    size = 1 << max(12, (8 * sums.size).bit_length())
+    before = 0.0
+    while True:
+        padded = np.zeros(size)
+        padded[: sums.size] = sums
+        values = 1.0 - (2.0 * np.fft.rfft(padded).real - sums[0])
+        values = np.maximum(values, 1e-15)  # rounding at the edge
+        weights = np.full(values.size, 2.0 / size)
+        weights[[0, -1]] = 1.0 / size
+        equal = float(weights @ (1.0 / values))
+        residual = abs(equal - before) / equal
+        if residual <= 1e-14 or size >= _LARGEST_GRID:
+            break
+        before, size = equal, 2 * size
+    whole = np.fft.irfft(1.0 / values, size)[: size // 2]
+    return SpectralGrid(sums, whole, math.exp(-float(weights @ np.log(values))), residual)
 
 
 def autoregression(sums: FloatArray, margin: float | None = None) -> Autoregression:
@@ -110,7 +165,10 @@ def _wilson(factor: FloatArray, target: FloatArray) -> FloatArray:
         size = float(np.abs(misfit).max())
         if size == 0.0:
             break
-        trial = factor + np.linalg.lstsq(_shifts(factor), misfit, rcond=None)[0]
+        try:
+            trial = factor + np.linalg.solve(_shifts(factor), misfit)
+        except np.linalg.LinAlgError:  # roots on the circle, to rounding
+            break
         rest = target - _autocorrelate(trial)
         if not float(np.abs(rest).max()) < size:
             break

@@ -17,12 +17,14 @@ from glassformer.couplings._lag_covariance import check_diagonal_sums, extreme_s
 from glassformer.models import TokenRule
 from glassformer.theory.dmft import _nonlinear
 from glassformer.theory.dmft._convolve import convolve, solve_banded
-from glassformer.theory.dmft._gaussian import autoregression
+from glassformer.theory.dmft._gaussian import process as solve_process
 from glassformer.theory.dmft._nonlinear import Equations, Solved, State
 from glassformer.theory.dmft._spherical import spherical_point
 from glassformer.theory.dmft._tail import correlation_time, lags_needed, order_root, slowest_root
 
 _LONGEST_LINEAR = 1 << 16  # entries that are kept of a linear rule; the rest follows from the recursion
+_LOOSEST = 1e-8  # the residual of a linear rule beyond which it counts as not solved
+_TOO_LONG = "The memory is too long for a context of this length."
 _NEAR_ONSET = 1.6  # graded units: below this gain Newton needs a warm start
 
 
@@ -337,12 +339,13 @@ def _solve_gaussian(sums: FloatArray, rule: TokenRule, lags: int | None, drift: 
             "below 1 in modulus for variant='gaussian', since the mean grows without bound otherwise",
             "lower the mean of the couplings",
         )
-    process = autoregression(sums, 1.0 - found.maximum)
+    process = solve_process(sums, 1.0 - found.maximum)
     power = rule.sigma**2
     mean = theta / (1.0 - float(drift.sum()))
     total = float(sums[0] + 2.0 * sums[1:].sum())
     persistent = mean * mean / (1.0 - total)
     correlation = power * process.correlation(_length(sums, lags, process.root)) + persistent
+    residual = max(process.residual, _linear_residual(sums, correlation - persistent, power, 1.0))
     return Stationary(
         rule,
         sums,
@@ -355,7 +358,9 @@ def _solve_gaussian(sums: FloatArray, rule: TokenRule, lags: int | None, drift: 
         persistent=persistent,
         field_mean=mean,
         own_past_error=power * process.innovation,
-        residual=_linear_residual(sums, correlation - persistent, power, 1.0),
+        residual=residual,
+        status=Status.CONVERGED if residual < _LOOSEST else Status.NOT_CONVERGED,
+        note="" if residual < _LOOSEST else _TOO_LONG,
         growth=growth,
     )
 
@@ -385,7 +390,7 @@ def _solve_spherical(
     correlation = scale * process.correlation(_length(sums, lags, process.root)) + point.persistent
     growth = order_root(drift, gain)
     mean = float(drift.sum()) * point.magnetization + theta
-    status, note = Status.CONVERGED, ""
+    status, note = (Status.CONVERGED, "") if point.residual < _LOOSEST else (Status.NOT_CONVERGED, _TOO_LONG)
     condensed = theta == 0.0 and point.magnetization != 0.0
     if abs(growth) >= 1.0 + (1e-9 if condensed else 0.0):
         status = Status.OUT_OF_RANGE

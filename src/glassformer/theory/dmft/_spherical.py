@@ -19,7 +19,8 @@ import numpy as np
 from glassformer._core._errors import invalid
 from glassformer._core._validation import FloatArray
 from glassformer.couplings._lag_covariance import extreme_spectrum
-from glassformer.theory.dmft._gaussian import Autoregression, autoregression
+from glassformer.theory.dmft._gaussian import Autoregression, SpectralGrid
+from glassformer.theory.dmft._gaussian import process as solve_process
 
 _WIDEST = 44.0  # the distance to the edge is at least exp(-44), so beta at most about 1e9
 
@@ -29,7 +30,7 @@ class SphericalPoint(NamedTuple):
 
     x: float
     multiplier: float
-    process: Autoregression
+    process: Autoregression | SpectralGrid
     magnetization: float
     persistent: float
     residual: float
@@ -42,7 +43,7 @@ def spherical_point(sums: FloatArray, beta: float, *, feedback: float = 0.0, fie
     total = float(sums[0] + 2.0 * sums[1:].sum())
     top = max(extreme_spectrum(sums).maximum, 0.0)
     if beta == 0.0:
-        return SphericalPoint(0.0, 1.0, autoregression(0.0 * sums), 0.0, 0.0, 0.0)
+        return SphericalPoint(0.0, 1.0, solve_process(0.0 * sums), 0.0, 0.0, 0.0)
     ceiling = min(1.0 / top if top > 0.0 else math.inf, feedback**-2 if feedback > 0.0 else math.inf)
     if math.isinf(ceiling):  # c_0 = x theta^2 / (1 - sqrt(x) J0)^2 + sqrt(x) / beta <= 1
         ceiling = 1.01 * beta**2
@@ -54,9 +55,9 @@ def spherical_point(sums: FloatArray, beta: float, *, feedback: float = 0.0, fie
     def mean_at(x: float) -> float:
         return math.sqrt(x) * field / (1.0 - math.sqrt(x) * feedback) if field else 0.0
 
-    def process_at(u: float) -> Autoregression:
+    def process_at(u: float) -> Autoregression | SpectralGrid:
         x, left = at(u)
-        return autoregression(x * sums, left if top > 0.0 and ceiling == 1.0 / top else 1.0 - x * top)
+        return solve_process(x * sums, left if top > 0.0 and ceiling == 1.0 / top else 1.0 - x * top)
 
     def excess(u: float) -> float:
         x, _ = at(u)
@@ -88,8 +89,8 @@ def spherical_point(sums: FloatArray, beta: float, *, feedback: float = 0.0, fie
     else:
         # the mean condenses: x stays at 1 / J0^2
         x = ceiling
-        process = autoregression(x * sums)
+        process = solve_process(x * sums)
         persistent = 1.0 - math.sqrt(x) / beta * float(process.head[0])
         mean = math.sqrt(max(persistent * (1.0 - x * total), 0.0))
         residual = 0.0
-    return SphericalPoint(x, beta / math.sqrt(x), process, mean, persistent, residual)
+    return SphericalPoint(x, beta / math.sqrt(x), process, mean, persistent, max(residual, process.residual))
