@@ -155,3 +155,20 @@ def test_moments_of_the_kolmogorov_law():
     squares, weights = kolmogorov_rule(26)
     assert weights @ squares == pytest.approx(math.pi**2 / 12, abs=3e-12)  # the law is cut at 3.6
     assert weights @ squares**2 == pytest.approx(7 * math.pi**4 / 720, abs=3e-11)
+
+
+@pytest.mark.parametrize(("ma", "mb"), [(0.5, 0.5), (0.5, 0.51), (0.5, 0.6), (-0.3, 0.4), (2.0, 2.0001), (0.0, 0.3)])
+@pytest.mark.parametrize("rho", [0.5, 0.9, 0.999, 0.9999, 0.999999, 1.0 - 1e-9, -0.9999, -0.9999999])
+def test_means_at_correlations_near_one(ma: float, mb: float, rho: float) -> None:
+    """The sign rule is the hardest: two fields that hardly differ, with means that hardly differ."""
+    width = math.sqrt(2.0 * (1.0 - rho * rho))
+
+    def integrand(z: float) -> float:
+        inner = math.erf((mb + rho * z) / width)
+        return math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * math.copysign(1.0, ma + z) * inner
+
+    steep = [-mb / rho + width * k for k in (-10, -5, -3, -1, 0, 1, 3, 5, 10)]
+    edges = [-12.0, *sorted(x for x in (-ma, *steep) if -12.0 < x < 12.0), 12.0]
+    expected = sum(quad(integrand, a, b, epsabs=1e-15, epsrel=1e-14)[0] for a, b in itertools.pairwise(edges))
+    found = float(bivariate_average(rho, 1.0, 1.0, logistic_noise(math.inf), mean_a=ma, mean_b=mb))
+    assert found == pytest.approx(expected, abs=1e-13)

@@ -68,6 +68,54 @@ def _standard(mean, variance):
     return mean / math.sqrt(variance)
 
 
+_STRONG = 0.9
+_STRONG_ANGLE = math.asin(_STRONG)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _exponent(ma, mb, sine, half_cosine):
+    """Return the exponent in terms of the angle that is left to a right one, which loses no digits there."""
+    return -0.5 * ((ma - mb) / sine) ** 2 - 0.5 * ma * mb / (half_cosine * half_cosine)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shifted_arcsine(rho, ma, mb, points, angle_weights):
+    r"""Return the integral that takes the place of arcsin rho.
+
+    Near a right angle the integrand falls to 0 within about :math:`|m_a-m_b|`, which may be much less than the distance of
+    two points, so that from rho = 0.9 on the logarithm of the angle that is left is the variable.
+    """
+    if rho < 0.0:
+        return -_shifted_arcsine_positive(-rho, ma, -mb, points, angle_weights)
+    return _shifted_arcsine_positive(rho, ma, mb, points, angle_weights)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shifted_arcsine_positive(rho, ma, mb, points, angle_weights):
+    angle = math.asin(min(rho, _STRONG))
+    total = 0.0
+    for i in range(points.size):
+        left = 0.5 * math.pi - angle * points[i]
+        total += angle * angle_weights[i] * math.exp(_exponent(ma, mb, math.sin(left), math.cos(0.5 * left)))
+    if rho <= _STRONG:
+        return total
+    high, low = 0.5 * math.pi - _STRONG_ANGLE, math.acos(rho)
+    gap = abs(ma - mb)
+    if gap < 1e-12:
+        for i in range(points.size):
+            left = low + (high - low) * points[i]
+            total += (high - low) * angle_weights[i] * math.exp(-0.5 * ma * mb / math.cos(0.5 * left) ** 2)
+        return total
+    low = max(low, gap / 9.0)  # below it the integrand is less than exp(-40)
+    if low >= high:
+        return total
+    start, width = math.log(low), math.log(high / low)
+    for i in range(points.size):
+        left = math.exp(start + width * points[i])
+        total += width * angle_weights[i] * left * math.exp(_exponent(ma, mb, math.sin(left), math.cos(0.5 * left)))
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def shifted_average(q, qa, qb, mean_a, mean_b, variances, weights, points, angle_weights):
     """Return Phi for fields with means."""
@@ -82,17 +130,10 @@ def shifted_average(q, qa, qb, mean_a, mean_b, variances, weights, points, angle
                 b = qb[k] + variances[l]
                 mb = _standard(mean_b[k], b)
                 part = math.erf(ma * math.sqrt(0.5)) * math.erf(mb * math.sqrt(0.5))
-                angle = _arcsine(q[k], a * b)
-                if angle != 0.0 and not (math.isinf(ma) or math.isinf(mb)):
-                    integral = 0.0
-                    for i in range(points.size):
-                        phi = angle * points[i]
-                        cosine = math.cos(phi)
-                        # (ma - mb)^2 + 2 ma mb (1 - sin) keeps its digits as the angle tends to a right one
-                        rest = 2.0 * math.sin(0.25 * math.pi - 0.5 * phi) ** 2  # 1 - sin(phi)
-                        exponent = 0.5 * ((ma - mb) ** 2 + 2.0 * ma * mb * rest) / (cosine * cosine)
-                        integral += angle_weights[i] * math.exp(-exponent)
-                    part += _TWO_OVER_PI * angle * integral
+                product = a * b
+                if q[k] != 0.0 and product != 0.0 and not (math.isinf(ma) or math.isinf(mb)):
+                    rho = min(1.0, max(-1.0, q[k] / math.sqrt(product)))
+                    part += _TWO_OVER_PI * _shifted_arcsine(rho, ma, mb, points, angle_weights)
                 total += weights[j] * weights[l] * part
         out[k] = total
     return out
