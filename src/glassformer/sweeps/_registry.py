@@ -168,6 +168,10 @@ _TABLE: dict[str, Entry] = {
         "glassformer.papers.zavatone2025.irreversibility:IRREVERSIBILITY",
         "Entropy production over all covariances of three lags with one and the same stationary correlation",
     ),
+    "zavatone2025/learning": Entry(
+        "glassformer.papers.zavatone2025.learning:LEARNING",
+        "Learning curves: least squares, ridge, Bayes, logistic likelihood, online descent, theory beside runs",
+    ),
 }
 
 NAMES = _TABLE.keys()
