@@ -395,3 +395,111 @@ def context_path_by_hand(couplings, fields, history, steps, *, variant, beta=1.0
             s = np.where(random.random(n) < 0.5 * (1.0 + np.tanh(beta * h)), 1.0, -1.0)
         tokens.append(s)
     return np.array(tokens)
+
+
+# --- extended-context models: fields, tokens and averages, one sum after another --------------------------------------
+
+
+def random_covariance(context, *, seed):
+    """Return a positive semidefinite matrix of trace 1 with entries of both signs."""
+    factors = np.random.default_rng(seed).standard_normal((context, max(1, context // 2)))
+    gamma = factors @ factors.T
+    return gamma / np.trace(gamma)
+
+
+def context_field(couplings, fields, path):
+    """Return h_i = theta_i + sum_k sum_j J_k,ij s_{t-k},j for the path s_.., s_{t-1}."""
+    lags, n, _ = couplings.shape
+    return np.array(
+        [fields[i] + sum(couplings[k][i][j] * path[-1 - k][j] for k in range(lags) for j in range(n)) for i in range(n)]
+    )
+
+
+def context_token(rule, h, uniforms, normals):
+    """Return the token that these random numbers draw in the field h; a tie takes the uniform."""
+    n = len(h)
+    if rule.variant == "gaussian":
+        return np.array([h[i] + rule.sigma * normals[i] for i in range(n)])
+    if math.isinf(rule.beta):
+        if rule.variant == "spherical":
+            return math.sqrt(n) * h / math.sqrt(sum(x * x for x in h))
+        return np.array(
+            [math.copysign(1, h[i]) if abs(h[i]) > 1e-13 else (1 if uniforms[i] >= 0.5 else -1) for i in range(n)]
+        )
+    if rule.variant == "graded":
+        return np.array([math.tanh(rule.beta * x) for x in h])
+    if rule.variant == "probit":
+        return np.array([1 if rule.beta * h[i] + normals[i] > 0 else -1 for i in range(n)])
+    logits = [math.log(u) - math.log1p(-u) if u > 0 else -math.inf for u in uniforms]
+    return np.array([1 if 2 * rule.beta * h[i] + logits[i] >= 0 else -1 for i in range(n)])
+
+
+def _context_loss(rule, h, s):
+    """Return (-log p(s), entropy) of one token in the field h; None where the rule has no law of tokens."""
+    n = len(h)
+    if rule.variant == "gaussian":
+        constant = n * 0.5 * math.log(2 * math.pi * rule.sigma**2)
+        return constant + sum((s - h) ** 2) / (2 * rule.sigma**2), constant + n / 2
+    if rule.variant == "spherical" and not math.isinf(rule.beta):
+        from scipy.special import ive
+
+        nu, kappa = n / 2 - 1, rule.beta * math.sqrt(n) * math.sqrt(sum(h * h))
+        # integral of exp(kappa w) over the sphere of radius sqrt(n)
+        log_z = n / 2 * math.log(2 * math.pi) + math.log(ive(nu, kappa)) + kappa - nu * math.log(kappa)
+        log_z += (n - 1) / 2 * math.log(n)
+        ratio = ive(nu + 1, kappa) / ive(nu, kappa)
+        return log_z - rule.beta * sum(s * h), log_z - kappa * ratio
+    if rule.variant in ("graded", "spherical") and not (rule.variant == "graded" and math.isinf(rule.beta)):
+        return None
+    if math.isinf(rule.beta):
+        return 0.0, 0.0
+    loss = entropy = 0.0
+    for x, sign in zip(h, s):
+        up = (
+            0.5 * (1 + math.tanh(rule.beta * x))
+            if rule.variant == "ising"
+            else 0.5 * math.erfc(-rule.beta * x / math.sqrt(2))
+        )
+        loss -= math.log(up if sign > 0 else 1 - up)
+        entropy -= up * math.log(up) + (1 - up) * math.log(1 - up)
+    return loss, entropy
+
+
+def context_averages(model, rule, before, tokens, *, lags, delay=None):
+    """Return the averages of `simulate` from ``tokens (replica, time, site)`` that follow ``before``."""
+    replicas, steps, n = tokens.shape
+    context, couplings = model.context, model.couplings.matrices
+    delay = context + 1 if delay is None else delay
+    mean = model.couplings.mean
+    squares, losses, entropies, productions = [], [], [], []
+    for b in range(replicas):
+        path = [*before[b], *tokens[b]]
+        first = before.shape[1]
+        for t in range(first, first + steps):
+            h = context_field(couplings, model.fields, path[:t])
+            drift = sum(mean[k] * np.mean(path[t - 1 - k]) for k in range(context))
+            squares.append(np.mean((h - model.fields - drift) ** 2))
+            scored = _context_loss(rule, h, path[t])
+            if scored is None:
+                continue
+            losses.append(scored[0] / n)
+            entropies.append(scored[1] / n)
+            has_reversal = rule.variant in ("ising", "gaussian", "spherical") and (
+                rule.variant == "gaussian" or math.isfinite(rule.beta)
+            )
+            if has_reversal and t + delay < first + steps:
+                reverse = context_field(couplings, model.fields, path[t + 1 : t + 1 + context][::-1])
+                productions.append(_context_loss(rule, reverse, path[t])[0] - scored[0])
+    found = {
+        "autocorrelation": [
+            np.mean([np.dot(tokens[b, t + lag], tokens[b, t]) / n for b in range(replicas) for t in range(steps - lag)])
+            for lag in range(lags + 1)
+        ],
+        "magnetization_mean": tokens.mean(),
+        "q0": np.mean(squares),
+    }
+    if losses:
+        found |= {"loss": np.mean(losses), "entropy_rate": np.mean(entropies)}
+    if productions:
+        found["entropy_production"] = np.mean(productions)
+    return found

@@ -45,6 +45,7 @@ _FORMAT = "context-1"  # changes whenever the bits of a run would
 _PROGRESS_SECONDS, _CHECKPOINT_SECONDS = 0.1, 30.0
 _LARGEST_PATH = 2**31  # bytes of tokens that may be kept
 _LARGEST_TIMES = 4096
+_LARGEST_SUM = 1e140  # beyond it the square of a sum over sites is about to overflow
 _LAW = (
     "one draw of the couplings differs from the infinite-size limit by O(1/n) in time-averaged correlations (about 2/n, "
     "more near criticality) and by O(n^-1/2) in a single snapshot"
@@ -227,7 +228,9 @@ class _Run:
     def note(self, *, growing: bool, finite: bool) -> str | None:
         """Return what a reader should be warned of."""
         if not finite:
-            return f"tokens stopped being finite after step {self.last_finite}: the linear dynamics is unstable"
+            return (
+                f"tokens grew beyond what can be squared after step {self.last_finite}: the linear dynamics is unstable"
+            )
         if growing:
             return "tokens kept growing: the dynamics is unstable or has not forgotten its start"
         if self.burn_in < 10 * self.motion.context and not self.measure.two_time:
@@ -286,7 +289,8 @@ class _Run:
             backward = motion.has_reversal and scored_time >= 0
             tile.advance(recording=recording, backward=backward)
             self.done_steps = tile.step
-            if not np.isfinite(tile.sums[:, kernels.TOTAL]).all():
+            # "Not below" rather than "above", for NaN.
+            if not (np.abs(tile.sums[:, [kernels.TOTAL, kernels.FIELD_SQUARE]]) < _LARGEST_SUM).all():
                 self.last_finite = tile.step - 1
                 return False
             if recording:
