@@ -107,7 +107,7 @@ def finite_size_figure(dataset: xr.Dataset) -> Figure:
             own = average.sel(lag=lag)
             rows.append((own["spread"], own["spread_error"], color, f"average over time, $\\hat c_{lag}$", -1.0))
         slopes = [float(dataset["snapshot_slope"]), *dataset["slope"].values]
-        for k, (values, error, color, label, power) in enumerate(rows):
+        for k, (values, error, color, label, _) in enumerate(rows):
             shifted = n * 1.03 ** (k - 2) if k else n
             points(ax, shifted, values, error, color=color, label=f"{label}: slope {slopes[k]:.2f}".replace("-", "−"))
         for row, power, dash in ((0, -0.5, "--"), (1, -1.0, ":")):

@@ -29,11 +29,13 @@ def _irreversibility(config: IrreversibilityConfig, part: dict[str, Any], contex
     import xarray as xr
 
     import glassformer as gf
-    from glassformer.theory.dmft._information import entropy_production
     from glassformer.theory.dmft._solution import solve_stationary
 
     first = np.linspace(0.0, 1.0, config.points)  # in units of g_0, the trace
-    maps, correlation, member, place = [], [], [], []
+    maps: list[Any] = []
+    correlation: list[Any] = []
+    member: list[Any] = []
+    place: list[Any] = []
     lowest, highest = np.empty((2, len(_SUMS), len(config.betas)))
     for i, sums in enumerate(np.array(list(_SUMS.values()))):
         ends = _interval(sums, sums[0] * first[:, None], sums[0] * first[None, :])
@@ -43,15 +45,15 @@ def _irreversibility(config: IrreversibilityConfig, part: dict[str, Any], contex
         for j, beta in enumerate((config.beta, *config.betas)):
             found = solve_stationary(sums, gf.TokenRule("ising", beta=beta))
             # affine in the covariance, so that four of them give all
-            offset = entropy_production(_covariance(sums, 0.0, 0.0, 0.0), found)
-            rates = [entropy_production(_covariance(sums, *unit), found) - offset for unit in np.eye(3)]
+            offset = _production(_covariance(sums, 0.0, 0.0, 0.0), found)
+            rates = [_production(_covariance(sums, *unit), found) - offset for unit in np.eye(3)]
             plane = offset + sums[0] * (rates[0] * first[:, None] + rates[1] * first[None, :])
             if j == 0:
                 maps.append(plane + rates[2] * 0.5 * (ends[0] + ends[1]))
                 correlation.append(found.lags(6))
                 continue
             edges = np.stack([plane + rates[2] * end for end in ends])
-            rows.append([entropy_production(gamma, found) for gamma in members])
+            rows.append([_production(gamma, found) for gamma in members])
             lowest[i, j - 1] = min(np.nanmin(edges), *rows[-1])  # the corners are members
             highest[i, j - 1] = max(np.nanmax(edges), *rows[-1])
         member.append(np.transpose(rows))
@@ -80,6 +82,14 @@ def _irreversibility(config: IrreversibilityConfig, part: dict[str, Any], contex
     unit = dataset["entropy_production_member"].sel(member="largest determinant", drop=True)
     dataset["relative_range"] = (width / unit).max("beta").assign_attrs(units="of that of the largest determinant")
     return dataset
+
+
+def _production(covariance: Any, found: Any) -> float:
+    from glassformer.theory.dmft._information import entropy_production
+
+    value = entropy_production(covariance, found)
+    assert value is not None  # the temperature is finite
+    return value
 
 
 def _covariance(sums: Any, first: float, last: float, beside: float) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SUMS = {"two lags": (1.2, 0.3), "three lags": tuple(float(np.trace(EXAMPLE, offset=d)) for d in range(3))}
-_AGING = ((0.7, 0.3), (0.3, 0.5))
+_AGING = np.array([[0.7, 0.3], [0.3, 0.5]])
 _REACH = 1.8  # delays up to this many square roots of the waiting time
 
 
@@ -62,8 +62,7 @@ def _spherical(config: SphericalConfig, part: dict[str, Any], context: RunContex
         coords={"law": list(_SUMS), "beta": list(config.betas), "waiting_time": list(config.waiting_times)},
         attrs={"averages_over": "infinitely many sites"},
     )
-    gap = np.abs(dataset["two_time_correlation"] - dataset["aging_form"])
-    dataset["aging_gap"] = gap.max("point")
+    dataset["aging_gap"] = abs(dataset["two_time_correlation"] - dataset["aging_form"]).max("point")
     dataset["aging_gap_latest"] = dataset["aging_gap"].sel(waiting_time=last)
     early = gf.solve(law, gf.TransientDMFT(rule, steps=170, start="independent"))["two_time_correlation"]
     dataset["correlation_170_160"] = float(early.sel(time=170, time_=160))

@@ -12,7 +12,7 @@ from glassformer.sweeps import Expected, RunConfig, RunContext, RunSpec
 if TYPE_CHECKING:
     import xarray as xr
 
-_GAMMA = ((0.30, 0.15), (0.15, 0.25))  # of the draw whose eigenvalues are shown
+_GAMMA = np.array([[0.30, 0.15], [0.15, 0.25]])  # of the draw whose eigenvalues are shown
 _EDGE = 1.1  # half width of the picture of the eigenvalues
 
 

@@ -44,7 +44,7 @@ def _part(config: StationaryConfig, part: dict[str, Any], context: RunContext) -
 
     import glassformer as gf
 
-    law = gf.LaggedGaussian(LAWS[str(part["law"])])
+    law = gf.LaggedGaussian(np.array(LAWS[str(part["law"])]))
     rule = gf.TokenRule("ising", beta=float(part["beta"]))
     theory = gf.solve(law, gf.StationaryDMFT(rule))
     simulation = gf.simulate(
