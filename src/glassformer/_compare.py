@@ -24,8 +24,10 @@ DEFAULT_VARIABLES = (
     "covariance_trace",
     "energy",
     "entropy_production",
+    "q0",
+    "entropy_rate",
 )
-DEFAULT_ARRAYS = ("magnetization", "correlation", "delayed_correlation")
+DEFAULT_ARRAYS = ("magnetization", "correlation", "delayed_correlation", "autocorrelation")
 _RESOLVED = 3.0  # times its noise that an array must measure before anything is compared with it
 # Different stationary laws may share their means, but nothing else.
 _ONE_POINT = ("alignment_of_mean", "mean_of_alignment", "magnetization_sum_of_squares", "covariance_trace")
@@ -158,6 +160,9 @@ def _require_same_system(results: Sequence[xr.Dataset]) -> None:
     reference = results[0]
     for result in results[1:]:
         for dim in ("site", "component", "beta"):
+            sized = (reference.sizes.get(dim, 0), result.sizes.get(dim, 0))
+            if dim == "site" and 0 in sized and reference.attrs.get("process") == "extended_context":
+                continue  # the infinite-size limit, and averages over draws, have no sites
             if reference.sizes.get(dim, 0) != result.sizes.get(dim, 0):
                 raise invalid(
                     f"the length of {dim!r}", result.sizes.get(dim, 0), f"{reference.sizes.get(dim, 0)} as in the first"
@@ -190,7 +195,10 @@ def _other_processes(results: Sequence[xr.Dataset], names: list[str]) -> dict[st
 
 def _scalars(results: Sequence[xr.Dataset], names: list[str], variables: Sequence[str] | None) -> list[str]:
     if variables is None:
-        return [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
+        shared = [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
+        if "entropy_production" in shared and len({r["entropy_production"].attrs.get("units") for r in results}) > 1:
+            shared[shared.index("entropy_production")] = "entropy_production_per_spin"  # whole system beside a limit
+        return shared
     for variable in variables:
         for name, result in zip(names, results):
             if variable not in result or result[variable].ndim:
@@ -216,6 +224,9 @@ def _array_row(results: Sequence[xr.Dataset], variable: str) -> Row | None:
     def size(array: FloatArray) -> float:
         return math.sqrt(float(np.mean(array**2)))
 
+    if "lag" in results[0][variable].dims:  # as far as all go
+        common = min(r.sizes["lag"] for r in results)
+        results = [r.isel(lag=slice(common)) for r in results]
     base = off_site(np.asarray(results[0][variable]))
     noise = size(off_site(np.asarray(results[0][f"{variable}_error"]))) if f"{variable}_error" in results[0] else 0.0
     if (scale := size(base)) <= _RESOLVED * noise:

@@ -124,6 +124,7 @@ def simulate_context(
         model=model.digest,
         process="extended_context",
         dynamics=repr(rule),
+        beta=None if rule.variant == "gaussian" else float(rule.beta),
         seed=seed,
         steps=steps,
         burn_in=burn_in,
@@ -502,7 +503,9 @@ def _simulate_draws(
     dataset = xr.Dataset(coords=results[0].coords)
     attrs = results[0].attrs
     for name in results[0].data_vars:
-        if str(name).endswith("_error"):
+        if (
+            str(name).endswith("_error") or "site" in results[0][name].dims
+        ):  # sites of different draws have no common law
             continue
         stacked = np.stack([result[name].values for result in results])
         dims = results[0][name].dims
@@ -520,7 +523,19 @@ def _simulate_draws(
     statuses = [Status(result.attrs["status"]) for result in results]
     status = next((bad for bad in statuses if not bad.good), Status.OK)
     found = evidence(results[0])
-    kept = ("process", "dynamics", "steps", "burn_in", "replicas", "context", "structure", "precision", "start", "note")
+    kept = (
+        "process",
+        "dynamics",
+        "beta",
+        "steps",
+        "burn_in",
+        "replicas",
+        "context",
+        "structure",
+        "precision",
+        "start",
+        "note",
+    )
     attach_evidence(
         dataset,
         status=status,
