@@ -31,7 +31,9 @@ class LearnConfig(LawConfig):
     """A teacher, a student, and the numbers of windows it sees."""
 
     n: Annotated[int, Field(ge=1, description="number of sites")] = 30
-    sizes: Annotated[FloatGrid, Field(description="numbers of windows P: a list, or a range such as 100:4000:log6")] = (
+    sizes: Annotated[
+        FloatGrid, Field(description="numbers of windows P: a list, or a range such as 100:4000:log6; rounded")
+    ] = (
         500.0,
         1000.0,
         2000.0,
@@ -77,8 +79,6 @@ class LearnConfig(LawConfig):
             raise invalid("rate", self.rate, f"left out for estimator={self.student}", "sgd has one")
         if self.field:
             raise invalid("field", self.field, "0", "learning curves are known for teachers without external fields")
-        if any(size < 1 or size != size // 1 for size in self.sizes) and len(self.sizes) < 2:
-            raise invalid("sizes", self.sizes, "whole numbers >= 1")
         if min(self.sizes) < 1:
             raise invalid("sizes", min(self.sizes), "whole numbers >= 1")
         if self.student == "bayes" and self.student_context not in (None, self.law().context):
