@@ -35,7 +35,7 @@ def spherical_figure(dataset: xr.Dataset) -> Figure:
             scaled = own["delay"] / np.sqrt(age)
             aging.plot(scaled, own["two_time_correlation"], color=color, label=f"$t_w$ = {age}")
         x = np.linspace(0.0, float((dataset["delay"] / np.sqrt(dataset["waiting_time"])).max()), 200)
-        spread = float(dataset["spread"])
+        spread = float(dataset["aging_constant"])
         aging.plot(x, np.exp(-(x**2) / (2 * spread)), "k:", lw=1.3, label="exp(−x²/2D), $t_w$ → ∞")
         aging.set(xlabel="x = τ / √$t_w$", ylabel="$C(t_w + τ, t_w)$", ylim=(-0.03, 1.03))
         aging.set_title("zero temperature: aging")

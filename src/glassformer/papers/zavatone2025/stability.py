@@ -29,6 +29,7 @@ def _stability(config: StabilityConfig, part: dict[str, Any], context: RunContex
     import xarray as xr
 
     import glassformer as gf
+    from glassformer.theory.dmft._aging import growth_factor
     from glassformer.theory.dmft._solution import solve_stationary
     from glassformer.theory.exact._context_gaussian import companion
 
@@ -62,8 +63,8 @@ def _stability(config: StabilityConfig, part: dict[str, Any], context: RunContex
             "support": (("imaginary", "real"), _support(law.covariance, z)),
             "eigenvalue_real": ("eigenvalue", values.real),
             "eigenvalue_imaginary": ("eigenvalue", values.imag),
-            "spectral_radius": _edge(law.covariance, 1.0),
-            "negative_edge": -_edge(law.covariance, -1.0),
+            "spectral_radius": growth_factor(law),
+            "negative_edge": -_negative_edge(law.covariance),
             "largest_modulus": np.abs(values).max(),
             "most_negative_real": values.real.min(),
             "fraction_outside": np.mean(_support(law.covariance, values) < 1.0),
@@ -87,11 +88,11 @@ def _support(gamma: Any, z: Any) -> Any:
     return np.einsum("...k,kl,...l->...", lagged, gamma, lagged.conj()).real
 
 
-def _edge(gamma: Any, sign: float) -> float:
-    """Return where the edge cuts the real axis on one side of 0: the function decreases with the distance."""
+def _negative_edge(gamma: Any) -> float:
+    """Return how far the edge reaches on the negative axis: the function decreases with the distance from 0."""
     from scipy.optimize import brentq
 
-    return float(brentq(lambda radius: float(_support(gamma, np.array(sign * radius))) - 1.0, 1e-2, 10.0, xtol=1e-13))
+    return float(brentq(lambda radius: float(_support(gamma, np.array(-radius))) - 1.0, 1e-2, 10.0, xtol=1e-13))
 
 
 _DRAW = "edge of infinite size"
