@@ -12,6 +12,7 @@ import pytest
 import glassformer as gf
 from glassformer._core._errors import InvalidInputError, MethodNotApplicableError, NotConvergedError
 from glassformer._core._random import normals, uniforms
+from glassformer.inference._infer import METHODS
 from glassformer.inference._mean_field import solve_gain
 
 SINGULAR = np.outer([0.5, -0.3, 0.2], [0.5, -0.3, 0.2])
@@ -482,3 +483,26 @@ def test_what_cannot_infer_is_refused_with_what_can() -> None:
     for method in (gf.LogisticLikelihood(), gf.MeanFieldInversion()):
         with pytest.raises(MethodNotApplicableError, match="tokens of -1 and 1"):
             gf.infer(0.5 * np.ones((1, 5, 2)), method, context=1)
+
+
+def test_the_table_of_methods_names_estimators_and_solve_sends_them_to_infer() -> None:
+    model = gf.ExtendedContext(np.zeros((1, 3, 3)))
+    table = gf.methods(model)
+    assert [row.name for row in table if row.verb == "infer"] == list(METHODS)
+    assert "LeastSquares" not in table.solvers
+    with pytest.raises(MethodNotApplicableError, match=r"use gf\.infer; these do: "):
+        gf.solve(model, gf.LeastSquares())
+
+
+def test_a_corpus_can_be_learned() -> None:
+    corpus = SimpleCorpus(np.where(uniforms(1, "tokens", (3, 400, 4)) < 0.5, -1, 1).astype(np.int8))
+    fit = gf.infer(corpus, gf.LogisticLikelihood(), context=2)
+    assert fit.attrs["pairs"] == 3 * 398
+    assert np.abs(fit.couplings / fit.couplings_error).max() < 4.5
+
+
+class SimpleCorpus:
+    """Anything with tokens (sequence, time, site)."""
+
+    def __init__(self, tokens: np.ndarray) -> None:
+        self.tokens = tokens

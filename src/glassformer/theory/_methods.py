@@ -177,6 +177,12 @@ _FOR_GLASSES = (
 _FOR_CONTEXTS = (
     Method("ExactContext", "solve", "8^(K N), or (K N)^3 for gaussian tokens", "exact, for K N up to 12 two-valued or 4096 gaussian sites", _small_context),
     Method("LearningCurve", "solve", "(K N)^3", "test error of a student; exact or for many couplings, gaussian and ising teachers", _learnable),
+    Method("LeastSquares", "infer", "P d^2 + d^3 for d = K N", "couplings from P windows of its tokens, with errors", _any),
+    Method("Ridge", "infer", "P d^2 + d^3", "couplings from few windows, too", _any),
+    Method("BayesRidge", "infer", "P (r N)^2 + (r N)^3", "gaussian tokens, when the law of the couplings is known", _any),
+    Method("LogisticLikelihood", "infer", "100 P d N, errors P d^2 N", "tokens of -1 and 1; maximum likelihood", _any),
+    Method("MeanFieldInversion", "infer", "P d^2 + d^3", "tokens of -1 and 1, many sites", _any),
+    Method("OnlineSGD", "infer", "P d N", "one pass over a stream, without a matrix to invert", _any),
 )  # fmt: skip
 
 _FOR_CONTEXT_LAWS: tuple[Method, ...] = (

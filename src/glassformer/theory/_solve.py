@@ -102,7 +102,9 @@ def solve(
 
 
 def _explain(row: Method, model: Any, table: MethodTable) -> str:
-    if row.verb == "simulate":
+    if row.verb == "infer":
+        why = "it estimates couplings from data, so use gf.infer"
+    elif row.verb == "simulate":
         why = "it moves spins, so use gf.simulate" if is_model(model) else "sample the law and simulate the sample"
     else:
         why = (
