@@ -494,15 +494,24 @@ def test_the_table_of_methods_names_estimators_and_solve_sends_them_to_infer() -
         gf.solve(model, gf.LeastSquares())
 
 
-def test_a_corpus_can_be_learned() -> None:
-    corpus = SimpleCorpus(np.where(uniforms(1, "tokens", (3, 400, 4)) < 0.5, -1, 1).astype(np.int8))
-    fit = gf.infer(corpus, gf.LogisticLikelihood(), context=2)
+def test_a_corpus_is_fitted_on_its_train_split_and_scored_on_its_test_split() -> None:
+    tokens = np.where(uniforms(1, "tokens", (5, 400, 4)) < 0.5, -1, 1).astype(np.int8)
+    corpus = SimpleCorpus(tokens)
+    fit = gf.infer(corpus, gf.LogisticLikelihood(), held_out=corpus)
     assert fit.attrs["pairs"] == 3 * 398
     assert np.abs(fit.couplings / fit.couplings_error).max() < 4.5
+    plain = gf.infer(tokens[:3], gf.LogisticLikelihood(), context=2, held_out=tokens[3:])
+    assert float(plain.log_likelihood_held_out) == float(fit.log_likelihood_held_out)
+    assert gf.infer(corpus, gf.MeanFieldInversion(), context=1).sizes["lag"] == 1
 
 
 class SimpleCorpus:
-    """Anything with tokens (sequence, time, site)."""
+    """What a corpus is to a student."""
+
+    context = 2
 
     def __init__(self, tokens: np.ndarray) -> None:
         self.tokens = tokens
+
+    def split(self, name: str) -> np.ndarray:
+        return {"train": self.tokens[:3], "test": self.tokens[3:]}[name]

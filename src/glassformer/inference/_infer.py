@@ -33,14 +33,16 @@ def infer(
     Parameters
     ----------
     data : Windows, array of tokens (sequence, time, site) or (time, site), or a corpus with ``.tokens``
-        Tokens are cut into windows with `context`.
+        Tokens are cut into windows with `context`. A corpus is fitted on its train split.
     method : object
         `LeastSquares`, `Ridge`, `BayesRidge` and `OnlineSGD` (linear prediction, hence Gaussian tokens);
         `LogisticLikelihood` and `MeanFieldInversion` for tokens of -1 and 1.
     context : int, optional
-        K of the student; needed with tokens, and shortens windows. It may differ from that of the teacher.
+        K of the student; needed with tokens, that of the teacher if left out with a corpus, and shortens windows. It may
+        differ from that of the teacher.
     held_out : like `data`, optional
-        Data that were not fitted, to score the estimate on. Split by sequence: windows of one sequence overlap.
+        Data that were not fitted, to score the estimate on; a corpus gives its test split. Split other data by sequence:
+        windows of one sequence overlap.
     fields : bool
         Whether to fit an external field at every site too; otherwise it is zero.
     throw : bool
@@ -123,6 +125,10 @@ def as_windows(name: str, data: Any, context: int | None) -> Windows:
         return data if context is None else data.recent(context)
     if isinstance(data, tuple) and len(data) == 2:
         raise invalid(name, data, "Windows or tokens", "write gf.Windows(history, next)")
+    if context is None:
+        context = getattr(data, "context", None)  # a corpus knows that of its teacher
+    if hasattr(data, "split"):  # fit what is there to be fitted, score on what is not
+        data = data.split("test" if name == "held_out" else "train")
     if context is None:
         raise invalid("context", None, f"an integer >= 1 when {name} are tokens", "it is the number of lags to fit")
     return windows(data, context)
