@@ -12,6 +12,7 @@ import pytest
 from test_kill import assert_same_store, complete, finish, start, wait_for
 
 import glassformer as gf
+from glassformer.couplings._operators import TILE
 
 # A checkpoint after every piece, pieces of 20 steps, and a note of the tile and step at which each block was taken up.
 DRIVER = """
@@ -19,7 +20,7 @@ import glassformer.data._generate as generate
 import glassformer.data._plan as plan
 
 generate.CHECKPOINT_SECONDS = 0.0
-plan._PIECE = 32 * 150 * 20
+plan._PIECE = plan.TILE * 150 * 20
 load = generate.CheckpointFiles.load
 
 def noted(self):
@@ -35,13 +36,14 @@ if __name__ == "__main__":
 
     main()
 """
+SEQUENCES = 2 * TILE + 6  # three blocks
 COMMAND = [
     "run",
     "context/sample",
     "--set",
     "n=150",
     "--set",
-    "sequences=70",
+    f"sequences={SEQUENCES}",
     "--set",
     "length=140",
     "--seed",
@@ -78,7 +80,7 @@ def test_a_corpus_killed_in_every_stage_resumes_to_the_same_bytes(tmp_path: Path
     assert_same_store(path, tmp_path / "whole")
     assert max(int(line) for line in Path("began").read_text().split()) > 0  # work was taken up, not begun again
     corpus = gf.open_corpus(path).verify()
-    assert corpus.tokens.shape == (70, 140, 150)
+    assert corpus.tokens.shape == (SEQUENCES, 140, 150)
     assert set(np.unique(corpus.tokens)) == {-1, 1}
 
 
@@ -93,7 +95,7 @@ def test_a_long_trajectory_is_taken_up_where_it_was_killed(tmp_path: Path) -> No
         "--set",
         "mode=trajectory",
         "--set",
-        "length=900",
+        "length=600",
         "--seed",
         "5",
         "-o",

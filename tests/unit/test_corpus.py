@@ -13,6 +13,7 @@ import pytest
 
 import glassformer as gf
 from glassformer._core._errors import InvalidInputError, StoreDamagedError, StoreError
+from glassformer.couplings._operators import TILE
 from glassformer.data import _generate, write_corpus
 from glassformer.data._plan import block_ranges, split_ranges
 from glassformer.dynamics.context import token_stream
@@ -127,7 +128,7 @@ def test_loss_entropy_production_and_correlations_are_those_of_the_tokens_on_dis
 
 
 def test_error_bars_cover_the_exact_values_of_a_small_sample(tmp_path: Path) -> None:
-    model = sample(n=4)
+    model = sample(n=3)
     corpus = written(tmp_path, model=model, sequences=64, length=400, lags=6)
     exact = gf.solve(model, gf.ExactContext(corpus.rule, lags=6))
     record = corpus.record
@@ -219,8 +220,8 @@ def test_splits_cover_every_sequence_once(sequences: int, shares: Any) -> None:
 def test_blocks_cover_every_sequence_once_and_are_few(sequences: int) -> None:
     blocks = block_ranges(sequences)
     assert [k for block in blocks for k in block] == list(range(sequences))
-    assert len(blocks) <= 64
-    assert all(block.start % 32 == 0 for block in blocks)
+    assert len(blocks) <= 16
+    assert all(block.start % TILE == 0 for block in blocks)
 
 
 # ---------------------------------------------------------------- teachers
@@ -383,11 +384,11 @@ def test_a_block_stopped_anywhere_goes_on_to_the_same_bytes_and_sums(
     from glassformer.data._write import plan_corpus
 
     monkeypatch.setattr(_generate, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("glassformer.data._plan._PIECE", 32 * 12 * 8 * 7)  # pieces of 7 steps, or 56 of one byte
+    monkeypatch.setattr("glassformer.data._plan._PIECE", TILE * 12 * 8 * 7)  # pieces of 7 steps, or 56 of one byte
     plan, _ = plan_corpus(
         sample(scale=0.2 if variant == "gaussian" else 1.0),
         rule_of(variant),
-        sequences=35,
+        sequences=TILE + 3,
         length=120,
         seed=4,
         dtype="default",

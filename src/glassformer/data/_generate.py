@@ -226,8 +226,7 @@ class _Writer:
             self.ids.flush()
 
     def _save(self, tile: ContextTile | None) -> None:
-        last = self.done_tiles == len(self.tiles)
-        if self.files is None or not (last or time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS):
+        if self.files is None or time.monotonic() - self.saved_at < CHECKPOINT_SECONDS:
             return
         self._flush()
         arrays = {

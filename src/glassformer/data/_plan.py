@@ -29,7 +29,7 @@ TOKENS, TOKEN_IDS, COUPLINGS, THEORY, RECORD = (
 FILES = (TOKENS, TOKEN_IDS, COUPLINGS, THEORY, RECORD)
 _DEFAULTS = {"batch": (64, 256), "trajectory": (1, 16384), "windows": (4096, None)}
 _PIECE = 2**24  # bytes of one piece of one tile
-_BLOCKS = 64
+_BLOCKS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,10 +98,10 @@ class CorpusPlan:
 
 
 def block_ranges(sequences: int) -> list[range]:
-    """Cut sequences into at most 64 blocks of whole tiles, which are written and resumed one by one.
+    """Cut sequences into at most 16 blocks of whole tiles, which are written and resumed one by one.
 
-    >>> block_ranges(70)
-    [range(0, 32), range(32, 64), range(64, 70)]
+    >>> block_ranges(3), len(block_ranges(1_000_000))
+    ([range(0, 3)], 16)
     """
     tiles = -(-sequences // TILE)
     width = TILE * -(-tiles // _BLOCKS)
