@@ -11,8 +11,8 @@ import pytest
 from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
-from glassformer.couplings._operators import TILE
 from glassformer._core._errors import StoreDamagedError
+from glassformer.couplings._operators import TILE
 
 SMALL = {"n": 12, "sequences": 40, "length": 30, "lags": 6}
 
