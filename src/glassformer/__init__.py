@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from glassformer.theory import methods as methods
     from glassformer.theory import separability_threshold as separability_threshold
     from glassformer.theory import solve as solve
+    from glassformer.theory.design import Design as Design
+    from glassformer.theory.design import design as design
 
 _PUBLIC = {
     "glassformer._compare": ("Comparison", "compare"),
@@ -171,6 +173,7 @@ _PUBLIC = {
         "separability_threshold",
         "solve",
     ),
+    "glassformer.theory.design": ("Design", "design"),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
 
