@@ -219,6 +219,43 @@ def test_the_entropy_production_of_single_steps_is_that_of_a_simulation() -> Non
     assert theory["entropy_production"].isnull().sum() == 4
 
 
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_a_band_keeps_the_rows_and_says_when_it_is_too_narrow(rule: gf.TokenRule) -> None:
+    law = gf.LaggedGaussian(0.3 * THREE if rule.variant == "gaussian" else THREE)
+    steps, band = 150, 90
+    whole = transient(law, rule, steps, start=OVERLAPS)
+    kept = transient(law, rule, steps, start=OVERLAPS, band=band)
+    time = np.arange(steps + 1)
+    for lag in (0, 1, 2, 7, 40):
+        expected = whole["two_time_correlation"].values[time + 2, time + 2 - lag][max(0, lag - 2) :]
+        found = kept["banded_correlation"].sel(lag=lag).values[2:][max(0, lag - 2) :]
+        assert np.allclose(found, expected, rtol=0, atol=1e-10)
+    for name in ("square", "magnetization", "loss_floor", "entropy_production"):
+        if name in whole:
+            assert np.allclose(kept[name], whole[name], rtol=0, atol=1e-9, equal_nan=True)
+    assert np.array_equal(
+        kept["field_variance"], np.diagonal(whole["field_covariance"]), equal_nan=True
+    ) or np.allclose(kept["field_variance"], np.diagonal(whole["field_covariance"]), atol=1e-10, equal_nan=True)
+    assert kept.attrs["status"] == "ok"
+    narrow = transient(law, rule, steps, start=OVERLAPS, band=6)
+    assert narrow.attrs["status"] == "out_of_range"
+    assert "wider band" in narrow.attrs["note"]
+    assert float(narrow["band_edge"]) > 1e-10
+
+
+def test_bands_are_for_correlations_that_end() -> None:
+    law, rule = gf.LaggedGaussian(THREE), gf.TokenRule()
+    long = transient(law, rule, 7000, band=60)
+    assert float(long["autocorrelation"][1]) == pytest.approx(0.2086600411, abs=1e-10)
+    for model in (gf.ContextEnsemble(law, field=0.1), gf.LaggedGaussian(THREE, mean=[0.1, 0.0, 0.0])):
+        with pytest.raises(InvalidInputError, match="band"):
+            transient(model, rule, 20, band=10)
+    with pytest.raises(InvalidInputError, match="twice the context"):
+        transient(law, rule, 20, band=5)
+    with pytest.raises(InvalidInputError, match="pass band="):
+        transient(law, rule, 7000)
+
+
 def test_tokens_that_grow_end_with_the_rows_that_are_finite() -> None:
     law = gf.LaggedGaussian([[9.0, 5.0], [5.0, 8.0]])
     with pytest.raises(NotConvergedError, match="TransientDMFT"):

@@ -26,10 +26,13 @@ def transient_figure(dataset: xr.Dataset) -> Figure:
 def _heat_map(figure: Figure, ax: Axes, dataset: xr.Dataset) -> bool:
     """Draw the matrix; tokens that grow are shown normalised."""
     time, square = dataset["time"].values, dataset["square"].values
-    values = dataset["two_time_correlation"].values
+    banded = "banded_correlation" in dataset
+    values = dataset["banded_correlation" if banded else "two_time_correlation"].values
     growing = bool(square.max() > 10.0 * max(square[square > 0.0].min(initial=1.0), 1e-300))
+    root = np.sqrt(np.where(square > 0.0, square, 1.0))
+    if banded:
+        return _band(figure, ax, dataset, values, root if growing else np.ones(root.size))
     if growing:
-        root = np.sqrt(np.where(square > 0.0, square, 1.0))
         values = values / root[:, None] / root
     later = values[time >= 1][:, time >= 1]
     apart = np.abs(later - np.diag(np.diag(later))).max()
@@ -48,13 +51,37 @@ def _heat_map(figure: Figure, ax: Axes, dataset: xr.Dataset) -> bool:
     return growing
 
 
+def _band(figure: Figure, ax: Axes, dataset: xr.Dataset, values: np.ndarray, root: np.ndarray) -> bool:
+    """Draw C(t, t - tau) over time and lag, down to where it has vanished."""
+    time = dataset["time"].values
+    places = np.maximum(np.arange(time.size)[:, None] - np.arange(values.shape[1]), 0)
+    shown = values / root[:, None] / root[places]
+    reach = np.flatnonzero(np.nanmax(np.abs(shown), axis=0, initial=0.0) > 1e-3)
+    depth = min(values.shape[1], 2 + (int(reach[-1]) if reach.size else 0))
+    thin = max(1, time.size // 2000)
+    image = ax.imshow(
+        shown[::thin, :depth].T, origin="lower", extent=(time[0] - 0.5, time[-1] + 0.5, -0.5, depth - 0.5), cmap="RdBu_r",
+        vmin=-1.0, vmax=1.0, aspect="auto", interpolation="nearest",
+    )  # fmt: skip
+    figure.colorbar(image, ax=ax, shrink=0.85)
+    ax.set(xlabel="time t", ylabel="lag τ", title="C(t, t − τ)")
+    return bool(root.max() > 1.0 and np.ptp(root) > 0.0)
+
+
+def _row(dataset: xr.Dataset, time: int, lag: np.ndarray) -> np.ndarray:
+    """Return C(time, time - lag)."""
+    if "banded_correlation" in dataset:
+        return np.asarray(dataset["banded_correlation"].sel(time=time).values[lag])
+    return np.asarray(dataset["two_time_correlation"].sel(time=time).sel(time_=time - lag).values)
+
+
 def _rows(ax: Axes, dataset: xr.Dataset, growing: bool) -> None:
     last, lags = int(dataset["time"][-1]), dataset.sizes["lag"] - 1
-    whole, square = dataset["two_time_correlation"], dataset["square"]
+    square = dataset["square"]
     chosen = sorted({max(1, round(last * part)) for part in np.linspace(1.0 / _ROWS, 1.0, _ROWS)})
     for color, t in zip(series_colors(len(chosen)), chosen):
         lag = np.arange(min(lags, t - 1) + 1)
-        row = whole.sel(time=t).sel(time_=t - lag).values
+        row = _row(dataset, t, lag)
         if growing:
             row = row / np.sqrt(square.sel(time=t).item()) / np.sqrt(square.sel(time=t - lag).values)
         ax.plot(lag, row, "o-", ms=2.5, lw=1.0, color=color, label=f"t = {t}")

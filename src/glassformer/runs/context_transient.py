@@ -37,6 +37,10 @@ class TransientConfig(LawConfig):
             ge=64, description="sampled paths of partially symmetric signs (20000 if left out), or to check the theory"
         ),
     ] = None
+    band: Annotated[
+        int | None,
+        Field(ge=1, description="largest lag that is kept, for runs too long for all pairs of times (means zero)"),
+    ] = None
     seed: Annotated[int, Field(ge=0, description="root seed of the paths; not used without them")]
 
     def method(self) -> Any:
@@ -45,7 +49,7 @@ class TransientConfig(LawConfig):
 
         return gf.TransientDMFT(
             self.rule(), steps=self.steps, start=self.start, start_magnetization=self.start_magnetization,
-            paths=self.paths, seed=self.seed,
+            paths=self.paths, seed=self.seed, band=self.band,
         )  # fmt: skip
 
 
@@ -57,6 +61,13 @@ def _transient(config: TransientConfig, part: dict[str, Any], context: RunContex
         raise invalid("lags", config.lags, f"below steps = {config.steps}", "the last row goes back to step 1")
     dataset = gf.solve(ensemble, config.method(), throw=False)
     lags = min(config.lags if config.lags is not None else _LAGS, dataset.sizes["lag"] - 1)
+    if "banded_correlation" in dataset:
+        dataset = dataset.assign_coords(kept_lag=("kept_lag", dataset["lag"].values))
+        dataset["banded_correlation"] = (
+            ("time", "kept_lag"),
+            dataset["banded_correlation"].values,
+            dataset["banded_correlation"].attrs,
+        )
     dataset = dataset.isel(lag=slice(0, lags + 1))
     limit, sentence = _limit(config, ensemble, dataset, lags)
     for name, values in limit.items():

@@ -111,25 +111,12 @@ def _probit_production(
     return out
 
 
-def _around(gamma: FloatArray, correlation: FloatArray, here: FloatArray, first: int, second: int) -> FloatArray:
-    r"""Return :math:`\sum\Gamma_{kk'}C_{t\pm k,t\pm k'}` for every t in `here`, which are consecutive."""
-    start = int(here[0])
-    down, right = correlation.strides
-    windows = np.lib.stride_tricks.as_strided(
-        correlation[start + first :, start + second :],
-        (here.size, *gamma.shape),
-        (down + right, first * down, second * right),
-        writeable=False,
-    )
-    return np.asarray(np.einsum("tkl,kl->t", windows, gamma))
-
-
 def step_entropy_production(
     law: LaggedGaussian, field: float, rule: TokenRule, correlation: FloatArray, mean: FloatArray
 ) -> FloatArray | None:
     r"""Return the mean log-ratio of each step to its reverse, :math:`E\log\frac{p(s_t|s_{t-1}..s_{t-K})}{p(s_t|s_{t+1}..s_{t+K})}`.
 
-    In nats per site for t = 1..T-K; its stationary value is the entropy production. The backward field
+    `correlation` is given by lag. In nats per site for t = 1..T-K; its stationary value is the entropy production. The backward field
     :math:`\tilde h_t=\sum_kJ_ks_{t+k}+\theta` is Gaussian with the forward one, with
     :math:`\operatorname{Var}\tilde h_t=\sum\Gamma_{kk'}C_{t+k,t+k'}` and
     :math:`\operatorname{Cov}(h_t,\tilde h_t)=\sum\Gamma_{kk'}C_{t-k,t+k'}`. Logistic signs:
@@ -139,12 +126,16 @@ def step_entropy_production(
     """
     if rule.deterministic or rule.beta == 0.0:
         return None if rule.deterministic else np.zeros(max(correlation.shape[0] - 2 * law.context, 0))
+    from glassformer.theory.dmft._transient_kernels import around
+
     gamma, context = law.covariance, law.context
     count = correlation.shape[0] - 2 * context  # steps whose K successors are known
     if count < 1:
         return None
     here = np.arange(context, context + count)
-    forward, backward, crossed = (_around(gamma, correlation, here, *signs) for signs in ((-1, -1), (1, 1), (-1, 1)))
+    forward, backward, crossed = (
+        around(np.asarray(gamma), correlation, context, count, *signs) for signs in ((-1, -1), (1, 1), (-1, 1))
+    )
     mu, mu_back = np.full(count, field), np.full(count, field)
     for k in range(1, context + 1):
         mu += law.mean[k - 1] * mean[here - k]  # type: ignore[index]

@@ -96,56 +96,93 @@ def _series(rho, moments, tails, t, u, step):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _field_row(t, correlation, factors, filtered, row):
+    """Write Q_{t,t-l} for the lags of `row`; the K + t tokens before are known."""
+    context, rank = factors.shape
+    i = t + context
+    width = correlation.shape[1]
+    lags = min(t + 1, row.size)
+    for a in range(rank):
+        line = filtered[a]
+        line[: lags + context] = 0.0
+        for k in range(1, context + 1):
+            c = factors[k - 1, a]
+            if c != 0.0:
+                for l in range(1, k):  # the earlier of the two is the row: C is symmetric
+                    if k - l < width:
+                        line[l] += c * correlation[i - l, k - l]
+                last = min(min(i, lags + context - 1), width - 1 + k)
+                line[k : last + 1] += c * correlation[i - k, : last + 1 - k]
+        for k in range(1, context + 1):
+            c = factors[k - 1, a]
+            if c != 0.0:
+                row[:lags] += c * line[k : k + lags]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _second_moment(mu, variance, centred, graded, beta, variances, weights, points, angle_weights):
+    """Return the mean square of the sigmoid; of the logistic one with a mean, which only bounds a rest, the short way."""
+    one = np.ones(1)
+    if centred:
+        return centred_average(variance * one, variance * one, variance * one, variances, weights)[0]
+    if graded:
+        v, m = variance * one, mu * one
+        return shifted_average(v, v, v, m, m, variances, weights, points, angle_weights)[0]
+    square = 1.0
+    for j in range(variances.size):
+        total = variance + variances[j]
+        square -= weights[j] * math.sqrt(2.0 / (math.pi * total)) * math.exp(-0.5 * mu * mu / total) / beta
+    return square
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def recursion(
     correlation, mean, covariance, field_mean, factors, coupling_mean, field, kind, graded, beta, sigma,
     variances, weights, points, angle_weights,
 ):  # fmt: skip
-    """Fill `correlation` and `mean` (K initial rows are given), `covariance`, `field_mean`; return the steps that are finite."""
+    """Fill the rows by lag: ``correlation[K + t, l]`` is C between step t and l earlier, ``covariance[t, l]`` is Q.
+
+    K initial rows of `correlation` and `mean` are given; lags beyond the width count as uncorrelated. Returns the number of
+    steps that are finite.
+    """
     context, rank = factors.shape
-    steps = covariance.shape[0]
+    steps, depth = covariance.shape
+    width = correlation.shape[1]
     centred = field == 0.0 and not np.any(coupling_mean)
     mixture = kind == SIGMOID and variances.size > 1
     terms = TERMS_CENTRED if centred else TERMS_SHIFTED
-    rows = steps if mixture else 0
-    moments, tails = np.zeros((rows, terms)), np.zeros((rows, terms + 1))
+    kept = depth if mixture else 1  # rows of the tables, used in turn
+    moments, tails = np.zeros((kept, terms)), np.zeros((kept, terms + 1))
     gain, deviation = np.zeros(steps), np.zeros(steps)
-    filtered = np.zeros((rank, context + steps))
-    one, average, places = np.ones(1), np.zeros(1), np.zeros(steps, dtype=np.int64)
+    filtered = np.zeros((rank, depth + context))
+    average, nothing, places = np.zeros(1), np.zeros(2), np.zeros(depth, dtype=np.int64)
+    norms = np.zeros(context)
+    for k in range(context):
+        for a in range(rank):
+            norms[k] += factors[k, a] ** 2
     for t in range(steps):
         i = t + context
         mu, bound = field, 0.0
         for k in range(context):
             mu += coupling_mean[k] * mean[i - 1 - k]
-            norm = 0.0
-            for a in range(rank):
-                norm += factors[k, a] ** 2
-            bound += math.sqrt(norm * correlation[i - 1 - k, i - 1 - k])
+            bound += math.sqrt(norms[k] * correlation[i - 1 - k, 0])
         field_mean[t] = mu
-        row = covariance[t]
-        for a in range(rank):
-            line = filtered[a]
-            line[:i] = 0.0
-            for k in range(context):
-                c = factors[k, a]
-                if c != 0.0:
-                    line[:i] += c * correlation[i - 1 - k, :i]
-            for k in range(context):
-                c = factors[k, a]
-                if c != 0.0:
-                    row[: t + 1] += c * line[context - 1 - k : context - k + t]
-        if row[t] <= _NO_FIELD * bound * bound:
-            row[: t + 1] = 0.0
-        covariance[: t + 1, t] = row[: t + 1]
-        variance = row[t]
+        row, out = covariance[t], correlation[i]
+        _field_row(t, correlation, factors, filtered, row)
+        if row[0] <= _NO_FIELD * bound * bound:
+            row[:] = 0.0
+        variance = row[0]
         deviation[t] = math.sqrt(variance)
+        lags = min(t, depth - 1)
 
-        # the token's own mean and square, and what its correlations with earlier tokens need
+        # the token's own mean and square, and its correlations with earlier tokens
         if kind == GAUSSIAN:
             mean[i] = mu
-            correlation[i, i] = variance + mu * mu + sigma * sigma
-            if not correlation[i, i] < LARGEST_SQUARE:
+            out[0] = variance + mu * mu + sigma * sigma
+            if not out[0] < LARGEST_SQUARE:
                 return t
-            correlation[i, context:i] = row[:t] + mu * field_mean[:t]
+            for l in range(1, lags + 1):
+                out[l] = row[l] + mu * field_mean[t - l]
         elif kind == SPHERICAL:
             power = variance + mu * mu
             if math.isinf(beta):
@@ -153,56 +190,39 @@ def recursion(
             else:
                 gain[t] = 2.0 * beta / (1.0 + math.sqrt(1.0 + 4.0 * beta * beta * power))
             mean[i] = gain[t] * mu
-            correlation[i, i] = 1.0
-            correlation[i, context:i] = gain[t] * gain[:t] * (row[:t] + mu * field_mean[:t])
+            out[0] = 1.0
+            for l in range(1, lags + 1):
+                out[l] = gain[t] * gain[t - l] * (row[l] + mu * field_mean[t - l])
         else:
-            if centred:
-                mean[i] = 0.0
-            else:
-                shifted_moments(mu, variance, variances, weights, 0.0, average, np.zeros(2))
+            if not centred:
+                shifted_moments(mu, variance, variances, weights, 0.0, average, nothing)
                 mean[i] = average[0]
+            square = 1.0
             if graded or mixture:
-                if centred:
-                    square = centred_average(variance * one, variance * one, variance * one, variances, weights)[0]
-                elif graded or not mixture:
-                    square = shifted_average(
-                        variance * one, variance * one, variance * one, mu * one, mu * one, variances, weights,
-                        points, angle_weights,
-                    )[0]  # fmt: skip
-                else:
-                    square = 1.0
-                    for j in range(variances.size):
-                        total = variance + variances[j]
-                        square -= (
-                            weights[j] * math.sqrt(2.0 / (math.pi * total)) * math.exp(-0.5 * mu * mu / total) / beta
-                        )
-            else:
-                square = 1.0
-            correlation[i, i] = square if graded else 1.0
+                square = _second_moment(mu, variance, centred, graded, beta, variances, weights, points, angle_weights)
+            out[0] = square if graded else 1.0
+            count = 0
             if mixture:
                 if centred:
-                    centred_moments(variance, variances, weights, square, moments[t], tails[t])
+                    centred_moments(variance, variances, weights, square, moments[t % kept], tails[t % kept])
                 else:
-                    shifted_moments(mu, variance, variances, weights, square, moments[t], tails[t])
-                count = 0
-                for u in range(t):
-                    scale = deviation[t] * deviation[u]
-                    rho = min(1.0, max(-1.0, row[u] / scale)) if scale > 0.0 else 0.0
-                    value, enough = _series(rho, moments, tails, t, u, 2 if centred else 1)
-                    if enough:
-                        correlation[i, context + u] = value
-                    else:
-                        places[count] = u
+                    shifted_moments(mu, variance, variances, weights, square, moments[t % kept], tails[t % kept])
+                for l in range(1, lags + 1):
+                    scale = deviation[t] * deviation[t - l]
+                    rho = min(1.0, max(-1.0, row[l] / scale)) if scale > 0.0 else 0.0
+                    out[l], enough = _series(rho, moments, tails, t % kept, (t - l) % kept, 2 if centred else 1)
+                    if not enough:
+                        places[count] = l
                         count += 1
             else:
-                count = t
-                for u in range(t):
-                    places[u] = u
+                count = lags
+                for l in range(1, lags + 1):
+                    places[l - 1] = l
             if count > 0:
                 q, qb, mb = np.empty(count), np.empty(count), np.empty(count)
                 for n in range(count):
-                    u = places[n]
-                    q[n], qb[n], mb[n] = row[u], covariance[u, u], field_mean[u]
+                    l = places[n]
+                    q[n], qb[n], mb[n] = row[l], covariance[t - l, 0], field_mean[t - l]
                 qa = np.full(count, variance)
                 if centred:
                     pairs = centred_average(q, qa, qb, variances, weights)
@@ -211,7 +231,35 @@ def recursion(
                         q, qa, qb, np.full(count, mu), mb, variances, weights, points, angle_weights
                     )
                 for n in range(count):
-                    correlation[i, context + places[n]] = pairs[n]
-        correlation[i, :context] = mean[i] * mean[:context]
-        correlation[:i, i] = correlation[i, :i]
+                    out[places[n]] = pairs[n]
+        for l in range(t + 1, min(i + 1, width)):
+            out[l] = mean[i] * mean[i - l]
     return steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def around(gamma, band, start, count, first, second):
+    r"""Return :math:`\sum\Gamma_{kk'}C_{t\pm k,t\pm k'}` for `count` rows from `start` on of a correlation by lag."""
+    out = np.zeros(count)
+    context = gamma.shape[0]
+    for t in range(count):
+        for k in range(context):
+            one = start + t + first * (k + 1)
+            for l in range(context):
+                other = start + t + second * (l + 1)
+                lag = abs(one - other)
+                if lag < band.shape[1]:
+                    out[t] += gamma[k, l] * band[max(one, other), lag]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def square_matrix(band):
+    """Return the symmetric matrix whose rows by lag are given."""
+    size = band.shape[0]
+    out = np.zeros((size, size))
+    for i in range(size):
+        for l in range(min(i + 1, band.shape[1])):
+            out[i, i - l] = band[i, l]
+            out[i - l, i] = band[i, l]
+    return out

@@ -20,3 +20,18 @@ class TwoTime(NamedTuple):
     response: FloatArray | None = None  # (T, T)
     errors: dict[str, FloatArray] | None = None
     entropy: FloatArray | None = None  # (T,), of the next token
+
+
+class Banded(NamedTuple):
+    """The same by lag: ``correlation[K + t, l]`` is C between step t + 1 and l steps earlier; later lags count as 0."""
+
+    correlation: FloatArray  # (K + T, W)
+    mean: FloatArray  # (K + T,)
+    covariance: FloatArray  # (T, min(W, T))
+    field_mean: FloatArray  # (T,)
+
+    def whole(self) -> TwoTime:
+        """Return the matrices."""
+        from glassformer.theory.dmft._transient_kernels import square_matrix
+
+        return TwoTime(square_matrix(self.correlation), self.mean, square_matrix(self.covariance), self.field_mean)
