@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glassformer.plotting._style import panels, series_colors, style
+from glassformer.plotting.zavatone import points
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,6 +85,14 @@ def irreversibility_figure(dataset: xr.Dataset) -> Figure:
                     label=f"{law}: {name}",
                 )
         axes[0].legend(loc="upper right", fontsize=7)
+        for name, marker in (("minimum phase", "v"), ("maximum phase", "^")):
+            own = dataset.sel(phase=name)
+            scale = own["entropy_production_simulation_unit"]
+            measured, error = (own[f"entropy_production_simulation{end}"] / scale for end in ("", "_error"))
+            points(
+                ratio, own["beta_simulated"], measured, error, fmt=marker, color="k", ms=5,
+                label=f"simulation, {name}",
+            )  # fmt: skip
         ratio.axhline(1.0, color="0.4", lw=0.8)
         ratio.set(xlabel="inverse temperature β", title="over that of the largest determinant")
         ratio.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7.5)
