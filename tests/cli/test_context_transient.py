@@ -75,6 +75,17 @@ def test_a_ferromagnet_and_a_file_of_overlaps() -> None:
     assert one["values"] == two["values"]
 
 
+def test_a_long_run_keeps_a_band() -> None:
+    answer = ask("run", "context/transient", *settings(steps=7000, band=60, beta=1.0), "-o", "long")
+    assert answer["values"]["autocorrelation"][1] == pytest.approx(0.2086600411, abs=1e-9)
+    assert answer["values"]["band_edge"] < 1e-10
+    assert gf.load("long")["banded_correlation"].sizes == {"time": 7003, "kept_lag": 61}
+    assert Path("long/figure.png").stat().st_size > 10_000
+    narrow = call("run", "context/transient", *settings(steps=50, band=6))
+    assert narrow.code == 0
+    assert "wider band" in narrow.out
+
+
 def test_tokens_that_overflow_fail_with_what_was_reached() -> None:
     given = {"variant": "gaussian", "gamma": "[[9, 5], [5, 8]]", "steps": 900}
     outcome = call("run", "context/transient", *settings(**given), "-o", "grown")
@@ -98,6 +109,8 @@ def test_tokens_that_overflow_fail_with_what_was_reached() -> None:
         ({"start_magnetization": 2}, "from -1 to 1"),
         ({"variant": "gaussian", "paths": 1000}, "paths"),
         ({"paths": 3}, "paths"),
+        ({"steps": 7000}, "pass band="),
+        ({"band": 60, "field": 0.1}, "band"),
         ({"beta": -1}, "beta"),
         ({"variant": "gaussian", "beta": 2}, "beta"),
     ],

@@ -94,7 +94,7 @@ def _rows(ax: Axes, dataset: xr.Dataset, growing: bool) -> None:
             ax.plot(dataset["lag"], dataset[name] / scale if growing else dataset[name], "k--", lw=1.0, label=label)
     ax.axhline(0.0, color="0.7", lw=0.6, zorder=0)
     ax.set(xlabel="lag τ", title="C(t, t − τ)" + (" (normalised)" if growing else ""))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.legend()
 
 
@@ -130,5 +130,5 @@ def _steps(ax: Axes, dataset: xr.Dataset) -> None:
     elif not drawn or np.ptp(square) > 1e-9:
         ax.plot(dataset["time"], square, "s-", ms=2.5, lw=1.0, color="0.4", label="C(t, t)")
     ax.set(xlabel="time t", title="step by step")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.legend()
