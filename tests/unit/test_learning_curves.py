@@ -269,9 +269,10 @@ def test_separability_numbers_and_limits() -> None:
     known = {0.0: 2.0, 0.5: 2.278, 1.0: 2.899, 2.0: 4.515}
     for signal, value in known.items():
         assert gf.separability_threshold(signal) == pytest.approx(value, abs=5e-4)
-    values = [gf.separability_threshold(signal) for signal in np.geomspace(1e-3, 1e3, 40)]
+    values = [gf.separability_threshold(signal) for signal in np.geomspace(1e-3, 1e8, 60)]
     assert (np.diff(values) > 0).all()
     assert gf.separability_threshold(math.inf) == math.inf
+    assert gf.separability_threshold(1e8) / 1e8 == pytest.approx(gf.separability_threshold(1e4) / 1e4, rel=1e-3)
     assert gf.separability_threshold(1e-9) == pytest.approx(2.0, abs=1e-6)
     with pytest.raises(InvalidInputError, match="signal is -1"):
         gf.separability_threshold(-1.0)

@@ -88,23 +88,24 @@ def separability_threshold(signal: float) -> float:
     gamma = as_number("signal", signal, minimum=0.0, allow_infinity=True)
     if math.isinf(gamma):
         return math.inf
-    # the density bends over 1 / gamma around zero: two rules that meet there, dense on that scale
-    v, weights = _split_rule(min(1.0, 4.0 / max(gamma, 1e-300)))
+    v, weights = _split_rule(1.0 / max(gamma, 1e-300))
     density = 2.0 * expit(2.0 * gamma * v) * weights
 
     def value(logarithm: float) -> float:  # t <= 0: the best direction leans on the signal
         a = -math.exp(logarithm) * v
         return float(density @ ((1.0 + a**2) * ndtr(a) + a * np.exp(-0.5 * a**2) / math.sqrt(2.0 * math.pi)))
 
-    grid = np.linspace(-20.0, 12.0, 129)
+    grid = np.arange(-20.0, 8.0 + max(0.0, math.log(max(gamma, 1.0))), 0.25)  # the best t grows with the signal
     best = grid[int(np.argmin([value(x) for x in grid]))]
     found = minimize_scalar(value, bounds=(best - 0.5, best + 0.5), method="bounded", options={"xatol": 1e-9})
     return 1.0 / min(float(found.fun), 0.5)
 
 
 def _split_rule(bend: float) -> tuple[FloatArray, FloatArray]:
+    """Return a rule for averages over a normal number of what bends over a width `bend` around zero."""
     points, weights = _legendre(80)
-    pieces = [(0.0, bend), (bend, 3.0), (3.0, 9.0)] if bend < 3.0 else [(0.0, 9.0)]
+    edges = [0.0, *(edge for edge in (4.0 * bend, 40.0 * bend, 3.0) if edge <= 3.0), 9.0]
+    pieces = list(itertools.pairwise(edges))
     v = np.concatenate([low + 0.5 * (high - low) * (points + 1.0) for low, high in pieces])
     w = np.concatenate([0.5 * (high - low) * weights for low, high in pieces])
     v, w = np.concatenate([-v[::-1], v]), np.concatenate([w[::-1], w])
