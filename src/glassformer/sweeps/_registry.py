@@ -79,6 +79,9 @@ _TABLE: dict[str, Entry] = {
         "glassformer.runs.context_dmft:DMFT",
         "Stationary correlations, loss floor and entropy production of an extended-context model",
     ),
+    "context/design": Entry(
+        "glassformer.runs.context_design:DESIGN", "Couplings whose autocorrelation is the one you ask for, or why there are none"
+    ),
     "context/transient": Entry(
         "glassformer.runs.context_transient:TRANSIENT", "Two-time correlations of an extended-context model from any start"
     ),
@@ -155,6 +158,10 @@ _TABLE: dict[str, Entry] = {
     "zavatone2025/stability": Entry(
         "glassformer.papers.zavatone2025.stability:STABILITY",
         "Two lags, Gaussian rule: feasible wedge, stable triangle, correlation time, eigenvalues of one draw",
+    ),
+    "zavatone2025/design": Entry(
+        "glassformer.papers.zavatone2025.design:DESIGN",
+        "From a wanted autocorrelation to couplings: three targets, and one that no couplings have",
     ),
     "zavatone2025/finite-size": Entry(
         "glassformer.papers.zavatone2025.finite_size:FINITE_SIZE",

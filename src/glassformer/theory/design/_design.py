@@ -10,6 +10,7 @@ import numpy as np
 
 from glassformer._core._errors import invalid
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, as_number
+from glassformer.couplings._lag_covariance import spectrum
 from glassformer.couplings._realisations import max_det, nearest, rank_one, toeplitz
 from glassformer.models import TokenRule
 from glassformer.models._token_rule import VARIANTS
@@ -17,8 +18,8 @@ from glassformer.theory.design._fields import Fields, largest_strength, linear_f
 from glassformer.theory.design._fit import deconvolve, fixed_context, smallest_context
 from glassformer.theory.design._forward import Forward, LinearForward, SigmoidForward, until
 from glassformer.theory.design._link import Link, strength_of_variance
-from glassformer.theory.design._result import Design
-from glassformer.theory.design._sequences import lowest, lowest_eigenvalue
+from glassformer.theory.design._result import FREQUENCIES, Design
+from glassformer.theory.design._sequences import lowest, lowest_eigenvalue, taper
 from glassformer.theory.design._target import LONGEST, Target, read_target
 from glassformer.theory.dmft._solution import solve_stationary
 
@@ -145,8 +146,10 @@ def design(
         rank_one=filtered,
         shape="nearest" if matrix is not None else str(shape),
         achieved=solution.lags(count),
-        fields=until(fields.fields, count),
-        whole_sums=sums,
+        fields=until(fields.fields, count) * forward.scale,
+        inverted=until(fields.inverted, count) * forward.scale,
+        inverted_spectrum=_inverted_spectrum(wanted, sequence, fields) * forward.scale,
+        whole_sums=sums * forward.scale,
         fitted=fit.fitted,
         solution=solution,
         note=_note(wanted, fields, solution.correlation_time, fit.fitted),
@@ -231,6 +234,15 @@ def _lags(target: Target, lags: int | None) -> int:
         return max(1, len(target.values) - 1)
     large = np.flatnonzero(np.abs(target.values) > _SHOWN * target.values[0])
     return int(min(max(int(large[-1]), _FEWEST), _MOST))
+
+
+def _inverted_spectrum(target: Target, sequence: FloatArray, fields: Fields) -> FloatArray:
+    """Return Q / c as the inversion asks for, at `FREQUENCIES` frequencies; empty for a list or where c has no spectrum."""
+    if not target.complete or fields.margins["spectrum"] <= 0.0:
+        return np.zeros(0)
+    frequency = np.linspace(0.0, math.pi, FREQUENCIES)
+    window = taper(len(sequence) - 1) if target.tapered else 1.0
+    return spectrum(fields.inverted, frequency) / spectrum(sequence * window, frequency)
 
 
 def _reason(fields: Fields, limits: dict[str, float | None], variant: str) -> str:

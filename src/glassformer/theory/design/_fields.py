@@ -38,12 +38,14 @@ class Fields:
     r"""Correlations of tokens and fields for all lags (the target's, or the nearest that exist), and the certificate.
 
     ``margins`` are all positive or zero exactly if the target is feasible; ``tokens`` and ``fields`` then reproduce it.
+    ``inverted`` is what the inversion of the rule asks for at the lags of the target, possible or not.
     """
 
     tokens: FloatArray
     fields: FloatArray
     margins: dict[str, float]
     reason: str
+    inverted: FloatArray
 
     @property
     def feasible(self) -> bool:
@@ -55,7 +57,7 @@ def sigmoid_fields(target: Target, wanted: FloatArray, link: Link) -> Fields:
     """Return the fields of a target (`wanted` is its sequence in the variance of the rule) under a sigmoid rule."""
     window = taper(len(wanted) - 1) if target.tapered else np.ones(1)
     c = wanted * window
-    rho = link.inverse(c)
+    asked = rho = link.inverse(c)
     rho[0] = 1.0
     largest = 1 + int(np.argmax(np.abs(c[1:]))) if len(c) > 1 else 0
     peak = abs(float(c[largest])) if largest else 0.0
@@ -91,13 +93,13 @@ def sigmoid_fields(target: Target, wanted: FloatArray, link: Link) -> Fields:
         tokens[0] = link.variance
         if target.complete:
             tokens = c
-        return Fields(tokens, continued, margins, _all_hold(margins))
+        return Fields(tokens, continued, margins, _all_hold(margins), asked)
     shape = np.clip(rho, -1.0 + 1e-9, 1.0 - 1e-9)
     shape[0] = 1.0
     near = nearest_positive(shape) if target.complete else _continue(shape)
     tokens = link.forward(near)
     tokens[0] = link.variance
-    return Fields(tokens, near, margins, "; ".join(words))
+    return Fields(tokens, near, margins, "; ".join(words), asked)
 
 
 def linear_fields(target: Target, noise: float) -> Fields:
@@ -111,6 +113,7 @@ def linear_fields(target: Target, noise: float) -> Fields:
         where = f"its Toeplitz matrix has the eigenvalue {low:.6g}"
     margins = {"spectrum": low, "noise": low - noise}
     words = []
+    asked = c - noise * _unit(len(c))
     if low <= 0.0:
         words.append(f"the target is no autocorrelation with a positive spectrum: {where}")
     elif margins["noise"] < -_ROUNDING:
@@ -121,16 +124,16 @@ def linear_fields(target: Target, noise: float) -> Fields:
             if lowest(c)[0] < noise:  # the continuation that is exact at finite context asks for less noise
                 c = _continue(target.values - noise * _unit(len(target.values)))
                 c[0] += noise
-        return Fields(c, c - noise * _unit(len(c)), margins, _all_hold(margins))
+        return Fields(c, c - noise * _unit(len(c)), margins, _all_hold(margins), asked)
     room = float(c[0]) - noise
     if room <= 0.0:  # nothing but noise fits
         tokens = c[0] * _unit(len(c))
-        return Fields(tokens, np.zeros(len(c)), margins, "; ".join(words))
+        return Fields(tokens, np.zeros(len(c)), margins, "; ".join(words), asked)
     shape = (c - noise * _unit(len(c))) / room
     near = nearest_positive(shape) if target.complete else _continue(shape)
     tokens = room * near
     tokens[0] += noise
-    return Fields(tokens, room * near, margins, "; ".join(words))
+    return Fields(tokens, room * near, margins, "; ".join(words), asked)
 
 
 def smallest_strength(target: Target, shape: FloatArray, rule: TokenRule) -> float | None:

@@ -30,6 +30,10 @@ class Forward(Protocol):
     """A map from shapes to correlations."""
 
     @property
+    def scale(self) -> float:
+        """Return what turns G = Q / c in the units of `Fields` into the G of the model."""
+
+    @property
     def free_variance(self) -> bool:
         """Whether c_0 depends on the shape."""
 
@@ -69,6 +73,11 @@ class SigmoidForward:
 
     free_variance: ClassVar[bool] = False
 
+    @property
+    def scale(self) -> float:
+        """Return the field variance."""
+        return self.variance
+
     def achieve(self, shape: FloatArray, start: FloatArray | None = None) -> Achieved | None:
         """Return what `shape` gives."""
         if not shape[0] > 0.0:
@@ -107,6 +116,11 @@ class LinearForward:
     slope: float
     unit: bool
     lags: int
+
+    @property
+    def scale(self) -> float:
+        """Return one over the slope."""
+        return 1.0 / self.slope
 
     @property
     def free_variance(self) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from glassformer.theory.dmft._solution import Stationary
 
-_FREQUENCIES = 257
+FREQUENCIES = 257
 _EXACT = 1e-8
 
 
@@ -50,7 +50,12 @@ class Design:
     diagonal_sums, covariance, rank_one : arrays
         :math:`g_d`, :math:`\Gamma` and, for shape ``rank_one``, :math:`\gamma` with :math:`\Gamma=\gamma\gamma^\top`.
     fields, whole_sums : arrays
-        The field correlation and the diagonal sums without a limit of the context.
+        The field correlation and the diagonal sums without a limit of the context, of the nearest feasible target.
+    inverted, inverted_spectrum : arrays
+        The field correlation that the rule asks for, possible or not, and the G behind it at 257 frequencies from 0 to pi
+        (empty for a list).
+    fitted : bool
+        Whether the sums are a least-squares fit.
     solution : object
         The stationary solution of the law.
 
@@ -83,6 +88,8 @@ class Design:
     shape: str
     achieved: FloatArray
     fields: FloatArray
+    inverted: FloatArray
+    inverted_spectrum: FloatArray
     whole_sums: FloatArray
     fitted: bool
     solution: Stationary = field(repr=False)
@@ -139,7 +146,7 @@ class Design:
         import xarray as xr
 
         lags, context = len(self.target) - 1, self.context
-        frequency = np.linspace(0.0, math.pi, _FREQUENCIES)
+        frequency = np.linspace(0.0, math.pi, FREQUENCIES)
         low, where, high, _ = extreme_spectrum(self.diagonal_sums)
         whole = self.whole_sums
         kept = max(context, min(len(whole), 64))
@@ -173,6 +180,11 @@ class Design:
             "target": ("lag", self.target, {"units": "s.s / N"}),
             "autocorrelation": ("lag", self.achieved, {"units": "s.s / N"}),
             "field_target": ("lag", self.fields, {"units": "Q_tau behind the target, energy^2"}),
+            "inverted_field": (
+                "lag",
+                self.inverted,
+                {"units": "Q_tau that the rule asks for, possible or not, energy^2"},
+            ),
             "diagonal_sums": ("distance", self.diagonal_sums, {"units": "energy^2"}),
             "gamma": (("coupling_lag", "coupling_lag_"), self.covariance, {"units": "energy^2"}),
             "whole_diagonal_sums": ("whole_distance", until(whole, kept - 1), {"units": "g_d without a limit of K"}),
@@ -181,6 +193,9 @@ class Design:
         }
         if self.rank_one is not None:
             arrays["rank_one"] = ("coupling_lag", self.rank_one, {"units": "energy"})
+        if self.inverted_spectrum.size:
+            words = "G that the rule asks for, possible or not"
+            arrays["inverted_coupling_spectrum"] = ("frequency", self.inverted_spectrum, {"units": words})
         step = np.arange(1, context + 1)
         coordinates = {
             "lag": np.arange(lags + 1),
