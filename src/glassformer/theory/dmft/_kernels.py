@@ -59,7 +59,7 @@ def centred(q, q0, variances, weights, average, by_q, by_q0):
                 weight = weights[j] * weights[l] * (1.0 if l == j else 2.0)
                 root = math.sqrt(a * b)
                 ratio = min(1.0, max(-1.0, q[k] / root))
-                density = weight / (root * math.sqrt((1.0 - ratio) * (1.0 + ratio)))
+                density = weight / (root * math.sqrt(max((1.0 - ratio) * (1.0 + ratio), 1e-30)))
                 total += weight * math.asin(ratio)
                 slope += density
                 other += density * (1.0 / a + 1.0 / b)

@@ -115,13 +115,24 @@ def solve(
         needed = lags_needed(found.root, tolerance) + equations.sums.size
         size = found.state.connected.size
         if found.status is not Status.CONVERGED or needed <= size:
-            return found._replace(iterations=iterations)
+            good = found.status is not Status.CONVERGED or not equations.centred or _positive(found.state)
+            status = found.status if good else Status.NOT_CONVERGED
+            return found._replace(iterations=iterations, status=status)
         if needed > LONGEST:
             left = abs(found.root) ** size
             return found._replace(
                 iterations=iterations, status=Status.NOT_CONVERGED, residual=max(found.residual, left)
             )
         state, sweeps = _resized(found.state, min(LONGEST, math.ceil(1.1 * needed))), 0
+
+
+def _positive(state: State) -> bool:
+    """Whether c has a positive spectrum, as what a process reaches has; at zero temperature periodic ones exist too."""
+    correlation = state.correlation
+    padded = np.zeros(2 * correlation.size)
+    padded[: correlation.size] = correlation
+    values = 2.0 * np.fft.rfft(padded).real - correlation[0]
+    return bool(values.min() >= -1e-6 * correlation[0])
 
 
 def _resized(state: State, size: int) -> State:
@@ -234,6 +245,8 @@ def _step(equations: Equations, state: State, point: _Point) -> State:
 
 def _newton(equations: Equations, state: State, *, tolerance: float, steps: int, sweeps: int) -> Solved:
     iterations = 0
+    if not _sane(state):
+        state = uncorrelated(equations, state.connected.size)
     for _ in range(sweeps):
         state, iterations = _swept(equations, state), iterations + 1
     point = _evaluate(equations, state)
@@ -250,7 +263,7 @@ def _newton(equations: Equations, state: State, *, tolerance: float, steps: int,
         iterations += 1
         if trial is not None and _sane(trial):
             trial_point = _evaluate(equations, trial)
-        if trial_point is not None and trial is not None and trial_point.size < 0.9 * point.size:
+        if trial_point is not None and trial is not None and trial_point.size < 0.99 * point.size:
             state, point = trial, trial_point
         elif point.size <= tolerance:
             break  # rounding is all that is left
