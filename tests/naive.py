@@ -484,9 +484,7 @@ def context_averages(model, rule, before, tokens, *, lags, delay=None):
                 continue
             losses.append(scored[0] / n)
             entropies.append(scored[1] / n)
-            has_reversal = rule.variant in ("ising", "gaussian", "spherical") and (
-                rule.variant == "gaussian" or math.isfinite(rule.beta)
-            )
+            has_reversal = rule.variant != "graded" and (rule.variant == "gaussian" or math.isfinite(rule.beta))
             if has_reversal and t + delay < first + steps:
                 reverse = context_field(couplings, model.fields, path[t + 1 : t + 1 + context][::-1])
                 productions.append(_context_loss(rule, reverse, path[t])[0] - scored[0])

@@ -175,6 +175,7 @@ _FOR_GLASSES = (
 
 
 _FOR_CONTEXTS = (
+    Method("TokenRule", "simulate", "r N^2 per step, less for light structures", "every rule, any N; exact loss and entropy production of one draw", _any),
     Method("ExactContext", "solve", "8^(K N), or (K N)^3 for gaussian tokens", "exact, for K N up to 12 two-valued or 4096 gaussian sites", _small_context),
     Method("LearningCurve", "solve", "(K N)^3", "test error of a student; exact or for many couplings, gaussian and ising teachers", _learnable),
     Method("LeastSquares", "infer", "P d^2 + d^3 for d = K N", "couplings from P windows of its tokens, with errors", _any),
@@ -186,6 +187,7 @@ _FOR_CONTEXTS = (
 )  # fmt: skip
 
 _FOR_CONTEXT_LAWS: tuple[Method, ...] = (
+    Method("TokenRule", "simulate", "r N^2 per step and draw", "every rule at finite n, averaged over draws of the couplings", _any_context_law),
     Method("StationaryDMFT", "solve", "M K^2 for M lags", "stationary correlations, loss floor and entropy production, every rule; exact as N grows", _any_context_law, True),
     Method("TransientDMFT", "solve", "r K T^2 for T steps", "two-time correlations from any start, every rule; exact as N grows", _any_context_law, True),
     Method("Aging", "solve", "one maximum", "late times of spherical tokens at zero temperature and of growing gaussian ones", _ages, True),

@@ -278,6 +278,8 @@ def advance_cells(
                 own[i] = 1 if beta * h[i] + buffer_u[i] > 0.0 else -1
             if recording:
                 entry[LOSS], entry[ENTROPY] = _probit_loss(h, own, beta)
+            if backward:
+                entry[BACKWARD_LOSS], _ = _probit_loss(g, past[b, low : low + size], beta)
         elif rule == GRADED:
             for i in range(size):
                 own[i] = math.tanh(beta * h[i])

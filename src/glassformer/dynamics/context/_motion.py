@@ -56,7 +56,7 @@ class ContextMotion:
                 "gaussian": kernels.GAUSSIAN,
             }[rule.variant]
         self.dtype = np.dtype(np.int8 if self.code in (kernels.SIGN, kernels.LOGISTIC, kernels.PROBIT) else np.float64)
-        self.has_reversal = rule.variant in ("ising", "gaussian", "spherical") and not cold
+        self.has_reversal = rule.variant != "graded" and not cold
         # From this context on, reading the ring would cost more than the products.
         self.ahead = kernels.AHEAD if self.context >= _LONG else 0
         self.delay = self.context + max(1, self.ahead)  # steps until the reversed law of a token can be scored
