@@ -78,6 +78,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "stability": ("zavatone2025/stability", {"seed": 1}),
     "finite-size": ("zavatone2025/finite-size", {"sizes": (40, 120), "seed": 1}),
     "spherical": ("zavatone2025/spherical", {}),
+    "design": ("zavatone2025/design", {"n": 100, "steps": 100, "seed": 1}),
     "irreversibility": ("zavatone2025/irreversibility", {"seed": 1}),
     "learning": ("zavatone2025/learning", {"n": 24, "logistic_ratios": (8.0, 12.0, 20.0, 40.0), "steps": 300, "seed": 1}),
 }

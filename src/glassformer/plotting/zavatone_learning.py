@@ -69,13 +69,8 @@ def _logistic(ax: Axes, dataset: xr.Dataset) -> None:
     for student, color in (("likelihood", RED), ("mean field", BLUE)):
         own = dataset.sel(ising_student=student)
         ax.plot(dataset["ising_curve_ratio"], own["ising_excess_curve"], color=color, label=f"{student}, theory")
-        points(
-            ax,
-            ratio,
-            own["ising_excess"],
-            np.minimum(own["ising_excess_error"], 0.9 * own["ising_excess"]),
-            color=color,
-        )
+        measured = own["ising_excess"].where(own["ising_separated"] == 0.0)
+        points(ax, ratio, measured, np.minimum(own["ising_excess_error"], 0.9 * measured), color=color)
     ax.plot(ratio, dataset["ising_excess_asymptote"], "k--", lw=1, label="d / 2P")
     threshold = float(dataset["ising_separability_threshold"])
     ax.axvline(threshold, color="0.6", lw=1, ls=":")
@@ -92,8 +87,13 @@ def _logistic(ax: Axes, dataset: xr.Dataset) -> None:
 
 
 def _ticks(ax: Axes, ratio: Any) -> None:
+    """Label the measured ratios, as far as there is room."""
+    shown = [ratio[0]]
+    for value in ratio[1:]:
+        if value > 1.25 * shown[-1]:
+            shown.append(value)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticks(ratio, [f"{value:g}" for value in ratio])
+    ax.set_xticks(shown, [f"{value:g}" for value in shown])
 
 
 def _loss(ax: Axes, dataset: xr.Dataset) -> None:
