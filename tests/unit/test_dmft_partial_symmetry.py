@@ -161,6 +161,37 @@ def test_the_response_of_signs_in_three_steps() -> None:
     assert abs(response[1, 0]) < 5.0 * float(error[2, 1])  # s_0 was there before the field
 
 
+@pytest.mark.parametrize("kappa", [1.0, 0.4, -0.7])
+def test_two_steps_without_noise_in_closed_form(kappa: float) -> None:
+    r"""With K = 1 the memory of the second step is :math:`\kappa gR_{11}s_0`, :math:`R_{11}=\sqrt{2/\pi g}`."""
+    law = law_of([[1.7]], [[1.7 * kappa]])
+    found = transient(law, gf.TokenRule("ising", beta=COLD), 2, start="repeated", paths=64, seed=1)
+    assert float(found["two_time_correlation"].sel(time=2, time_=0)) == pytest.approx(
+        math.erf(kappa / math.sqrt(math.pi)), abs=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    "rule", [gf.TokenRule("ising", beta=0.7), gf.TokenRule("gaussian", sigma=1.3)], ids=lambda r: r.variant
+)
+def test_fluctuation_and_dissipation_of_symmetric_couplings(rule: gf.TokenRule) -> None:
+    r"""Parallel updates with J = J^T are reversible, hence :math:`R_\tau=\beta(C_\tau-C_{\tau+2})` in the stationary state.
+
+    The mean of a redrawn s_u given s_{u-1} is two reversible steps from s_u, so the score of s_u becomes this difference.
+    """
+    signs = rule.variant == "ising"
+    g = 1.0 if signs else 0.2
+    options: dict[str, Any] = {"paths": 40000, "seed": 3} if signs else {}
+    steps = 24 if signs else 80
+    found = transient(law_of([[g]], [[g]]), rule, steps, **options)
+    c, r = (found[name].sel(time=steps).values[::-1] for name in ("two_time_correlation", "response"))
+    strength = rule.beta if signs else rule.sigma**-2
+    gap = r[:8] - strength * (c[:8] - c[2:10])
+    assert np.abs(gap).max() < (0.02 if signs else 1e-9)  # 40000^(-1/2) = 0.005
+    assert np.abs(r[:5:2]).min() > 0.03
+    assert np.abs(r[1:8:2]).max() < 0.02
+
+
 def test_two_estimators_of_the_response_agree() -> None:
     law = law_of([[0.9]], [[0.6]])
     warm = transient(law, gf.TokenRule("probit", beta=6.0), 8, start="repeated", paths=40000, seed=1)  # by the score

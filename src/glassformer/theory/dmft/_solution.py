@@ -374,14 +374,16 @@ def _solve_spherical(
         correlation = np.zeros(_length(sums, lags, 0j) + 1)
         correlation[0] = 1.0
         x = 1.0 / float(sums[0])
-        return Stationary(rule, sums, correlation, float(sums[0]), x, math.sqrt(x), 0j, multiplier=math.inf)
+        start = "From independent tokens; at zero temperature a flat G keeps whatever correlation another start has."
+        note = start if sums.size > 1 else ""
+        return Stationary(rule, sums, correlation, float(sums[0]), x, math.sqrt(x), 0j, multiplier=math.inf, note=note)
     if math.isinf(beta):
         raise invalid(
             "beta",
             beta,
             "finite for variant='spherical': at zero temperature correlations never become stationary, they age as "
             "sqrt(t)",
-            "use TransientDMFT, whose two-time correlation has the aging form beside it",
+            "Aging gives their form at late times, TransientDMFT (context/transient) the correlation of any two times",
         )
     point = spherical_point(sums, beta, feedback=float(drift.sum()), field=theta)
     process = point.process
