@@ -34,6 +34,7 @@ def two_time_figure(dataset: xr.Dataset) -> Figure:
     with style():
         figure, axes = panels(3 * len(starts), rows=len(cases), width=1.9, height=1.75)
         time = dataset["time"].values
+        root = "√N" if dataset.attrs["draws"] == 1 else f"√(N × {dataset.attrs['draws']} draws)"
         box = (time[0] - 0.5, time[-1] + 0.5, time[0] - 0.5, time[-1] + 0.5)
         for row, case in enumerate(cases):
             line = axes[row * 3 * len(starts) : (row + 1) * 3 * len(starts)]
@@ -53,7 +54,7 @@ def two_time_figure(dataset: xr.Dataset) -> Figure:
                     look: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
                     images.append(ax.imshow(values, origin="lower", extent=box, interpolation="nearest", **look))
                     if row == 0:
-                        word = ("theory", "simulation", "√N (simulation − theory)")[k]
+                        word = ("theory", "simulation", f"difference × {root}")[k]
                         ax.set_title(f"{start} start\n{word}" if k == 0 else word, fontsize=8)
                     if row == len(cases) - 1:
                         ax.set_xlabel("t′")
