@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from glassformer.plotting._style import COLORS, panels, style
 
@@ -31,6 +32,8 @@ def design_figure(dataset: xr.Dataset) -> Figure:
         )
         field.set(xlabel="lag τ", ylabel="Q(τ)", title="(b) correlation of the fields behind it")
         field.legend()
+        for ax in (top, field):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _sums(sums, dataset)
         _spectrum(spectrum, dataset)
         feasible = bool(dataset["feasible"])
@@ -78,9 +81,10 @@ def _correlation(ax: Axes, dataset: xr.Dataset) -> None:
 def _sums(ax: Axes, dataset: xr.Dataset) -> None:
     ax.axhline(0.0, color="0.8", lw=0.8)
     context = dataset.sizes["distance"]
-    whole = dataset["whole_diagonal_sums"].values[: max(2 * context, 12)]
+    whole = dataset["whole_diagonal_sums"].values[: max(context + 8, 12)]
     ax.plot(np.arange(len(whole)), whole, "o", ms=6, mfc="none", color=_TARGET, alpha=0.6, label="without a limit of K")
     ax.plot(dataset["distance"], dataset["diagonal_sums"], ".", ms=5, color=_ACHIEVED, label=f"K = {context}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="d", ylabel="g(d)", title="(c) diagonal sums of the covariance")
     ax.legend()
 

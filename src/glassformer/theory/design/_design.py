@@ -15,7 +15,7 @@ from glassformer.couplings._realisations import max_det, nearest, rank_one, toep
 from glassformer.models import TokenRule
 from glassformer.models._token_rule import VARIANTS
 from glassformer.theory.design._fields import Fields, largest_strength, linear_fields, sigmoid_fields, smallest_strength
-from glassformer.theory.design._fit import deconvolve, fixed_context, smallest_context
+from glassformer.theory.design._fit import deconvolve, distance, fixed_context, smallest_context
 from glassformer.theory.design._forward import Forward, LinearForward, SigmoidForward, until
 from glassformer.theory.design._link import Link, strength_of_variance
 from glassformer.theory.design._result import FREQUENCIES, Design
@@ -26,6 +26,7 @@ from glassformer.theory.dmft._solution import solve_stationary
 SHAPES = ("rank_one", "max_det", "toeplitz")
 _SHOWN = 2e-3  # the target counts, when lags are left out, up to where it has fallen below this
 _FEWEST, _MOST = 30, 512
+_FEW = 12
 
 
 def design(
@@ -118,6 +119,10 @@ def design(
     aim = until(sequence, count)
     if context is None:
         fit = smallest_context(forward, sums, fields.tokens, count, tolerance)
+        if not wanted.complete and fields.feasible and len(fit.sums) > count + 1 and count < _FEW:
+            # as many free numbers as lags: often enough, and much shorter than the continuation
+            short = fixed_context(forward, sums, fields.tokens, aim, count + 1)
+            fit = short if distance(short.correlation, aim, count) <= tolerance else fit
     else:
         fit = fixed_context(forward, sums, fields.tokens, aim, context)
     g = fit.sums

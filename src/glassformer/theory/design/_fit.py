@@ -18,6 +18,7 @@ LONGEST_CONTEXT = 64
 _FITTED = 32  # lags up to which several starts are fitted, for twice as many one; beyond, the series is cut
 _SHORT = 100  # lags of a fit from many starts
 _EXACT = 1e-10
+_FOUND = 1e-11  # no further start can be better
 _OUTSIDE = 10.0  # residual where no stationary state exists
 
 
@@ -73,6 +74,8 @@ def fixed_context(forward: Forward, sums: FloatArray, tokens: FloatArray, wanted
         found = _least_squares(forward, start, wanted)
         if found is not None and (size := _rms(found.correlation, wanted)) < error:
             best, error = Fit(found.sums, found.correlation, True), size
+        if error <= _FOUND:
+            break
     return best
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from glassformer._core._status import Status, attach_evidence
+from glassformer._core._status import attach_evidence
 from glassformer._core._validation import FloatArray
 from glassformer.couplings import LaggedGaussian
 from glassformer.couplings._lag_covariance import extreme_spectrum, spectrum
@@ -206,10 +206,9 @@ class Design:
             "frequency": ("frequency", frequency, {"units": "radians per step"}),
         }
         variables = {name: ((), one, {"units": words}) for name, (one, words) in scalars.items()}
-        status = self.solution.status
         return attach_evidence(
             xr.Dataset({**variables, **arrays}, coords=coordinates),
-            status=status if not status.good or self.feasible else Status.OUT_OF_RANGE,
+            status=self.solution.status,  # that a target is infeasible is an answer
             method="design",
             wall_time=self.wall_time,
             citations=self.citations,
