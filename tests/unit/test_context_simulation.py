@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import glassformer as gf
-from glassformer import _simulate_context
+from glassformer import _context_record, _context_run
 from glassformer._core._errors import InvalidInputError, NotConvergedError
 from glassformer._core._random import philox, stream_key
 from glassformer.couplings._operators import TILE, DenseOperator, build_operator, operator_of
@@ -265,9 +265,10 @@ class Stop(Exception):
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize(("context", "replicas"), [(3, 1), (3, TILE + 2), (17, 2)])
 def test_an_interrupted_run_continues_to_the_same_bits(rule, context, replicas, tmp_path, monkeypatch):
-    monkeypatch.setattr(_simulate_context, "_CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(_simulate_context, "_PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr(_simulate_context, "FLUSH", 4)
+    monkeypatch.setattr(_context_run, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(_context_run, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(_context_run, "FLUSH", 4)
+    monkeypatch.setattr(_context_record, "FLUSH", 4)
     model = model_of(
         n=9, covariance=0.5 * naive.random_covariance(context, seed=1), mean=np.full(context, 0.1 / context)
     )
@@ -305,8 +306,8 @@ def test_an_interrupted_run_continues_to_the_same_bits(rule, context, replicas, 
 
 
 def test_kept_tokens_survive_an_interruption(tmp_path, monkeypatch):
-    monkeypatch.setattr(_simulate_context, "_CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(_simulate_context, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(_context_run, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(_context_run, "_PROGRESS_SECONDS", 0.0)
     model, rule, keep = model_of(n=5), gf.TokenRule(), gf.ContextMeasure(two_time=True, tokens=True)
     calls = []
 
@@ -322,6 +323,20 @@ def test_kept_tokens_survive_an_interruption(tmp_path, monkeypatch):
     for name in whole:
         assert np.array_equal(whole[name], resumed[name]), name
     assert whole.tokens.dtype == np.int8
+
+
+@pytest.mark.parametrize("rule", [RULES[0], RULES[6]], ids=str)
+def test_narrow_tiles_for_want_of_memory_change_no_bit(rule, monkeypatch):
+    model = model_of(n=150)
+    whole = tokens_of(rule, model, replicas=TILE + 3, steps=5)
+    wide = gf.simulate(model, rule, steps=5, replicas=TILE + 3, seed=9)
+    monkeypatch.setattr("glassformer.dynamics.context._motion._LARGEST_TILE", 150 * 8 * 100)
+    assert ContextMotion(model, rule, seed=1).tile_width < 16
+    assert np.array_equal(tokens_of(rule, model, replicas=TILE + 3, steps=5), whole)
+    assert np.allclose(gf.simulate(model, rule, steps=5, replicas=TILE + 3, seed=9).loss, wide.loss, rtol=1e-12)
+    monkeypatch.setattr("glassformer.dynamics.context._motion._memory", lambda: 1000.0)
+    with pytest.raises(InvalidInputError, match="memory of one sequence"):
+        gf.simulate(model, rule, steps=5, seed=9)
 
 
 def test_random_numbers_are_common_to_all_temperatures():
@@ -413,6 +428,8 @@ def test_bad_input_is_one_sentence():
     for sequences in (range(0), range(0, 4, 2), 0, range(3, 2**33)):
         with pytest.raises(InvalidInputError, match="sequences"):
             token_stream(model, rule, seed=1, sequences=sequences, steps=3)
+    with pytest.raises(InvalidInputError, match="seed is None"):
+        gf.simulate(law(), rule, n=5, draws=2, steps=5, checkpoint="unused")
     with pytest.raises(InvalidInputError, match="True or False"):
         gf.ContextMeasure(tokens=1)
 
@@ -420,4 +437,5 @@ def test_bad_input_is_one_sentence():
 def test_tiles_are_cut_at_fixed_places():
     assert tile_ranges(range(3, 5)) == [(3, 2)]
     assert tile_ranges(range(0, TILE)) == [(0, TILE)]
+    assert tile_ranges(range(3, 9), 4) == [(3, 1), (4, 4), (8, 1)]
     assert tile_ranges(range(TILE - 1, 2 * TILE + 1)) == [(TILE - 1, 1), (TILE, TILE), (2 * TILE, 1)]

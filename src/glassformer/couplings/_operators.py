@@ -165,7 +165,7 @@ def equal_widths(rows: npt.NDArray[Any]) -> tuple[int, ...]:
     wide = [inputs @ strip.T for strip in ends]
 
     def equal(width: int) -> bool:
-        shifts = {0, 1, 2, 3, 5, TILE - width}
+        shifts = {0, 5, TILE - width}
         return all(
             np.array_equal(inputs[shift : shift + width] @ strip.T, whole[shift : shift + width])
             for strip, whole in zip(ends, wide)

@@ -95,6 +95,11 @@ class ContextSums:
         last = time + 1 == self.steps
         return last or (self.replicas == 1 and self.unit(time + 1, 0, 1) != self.unit(time, 0, 1))
 
+    def unit_length(self, time: int) -> int:
+        """Return the number of steps of the unit of time that ends with measured step `time`."""
+        block = self.unit(time, 0, 1).start
+        return time + 1 - -(-block * self.steps // self.units)
+
     def add(self, which: int, units: slice, values: FloatArray) -> None:
         """Add one value for each replica."""
         self.arrays["scalars"][units, which] += values

@@ -8,6 +8,7 @@ The products :math:`u_a(t)=W_as_t` of the last K tokens are kept in a ring, so t
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -25,6 +26,8 @@ _NOTHING = np.zeros((2, 1, 1))
 STARTS = ("independent", "repeated")
 _WORTH = 2**15  # sites times replicas from which threads pay
 _LONG = 16
+_LARGEST_TILE = 2**31  # bytes
+_LARGEST_SUM = 1e140  # beyond it the square of a sum over sites is about to overflow
 Tokens = npt.NDArray[np.int8] | FloatArray
 
 
@@ -59,6 +62,7 @@ class ContextMotion:
         self.has_reversal = rule.variant != "graded" and not cold
         # From this context on, reading the ring would cost more than the products.
         self.ahead = kernels.AHEAD if self.context >= _LONG else 0
+        self.scores_tokens = rule.variant != "spherical" and (rule.variant != "graded" or cold)
         self.delay = self.context + max(1, self.ahead)  # steps until the reversed law of a token can be scored
         self.beta = 0.0 if cold or rule.variant == "gaussian" else float(rule.beta)
 
@@ -123,6 +127,23 @@ class ContextMotion:
         return out
 
     @property
+    def tile_width(self) -> int:
+        """Number of sequences that move together: as many as share a product, fewer where memory is short."""
+        slots = self.context + 4 * self.ahead + 1
+        each = 8 * self.n * (slots * max(1, self.operator.factors) + self.needs + 1)
+        if each > (memory := _memory()):
+            raise invalid(
+                "the memory of one sequence",
+                f"{each:.3g} bytes",
+                f"at most the {memory:.3g} of this machine",
+                "take fewer sites, a shorter context or couplings of lower rank",
+            )
+        width = TILE
+        while width > 1 and width * each > min(_LARGEST_TILE, memory / 4):
+            width //= 2
+        return width
+
+    @property
     def needs(self) -> int:
         """Number of past tokens that fix the next ones and what is summed of them, to the bit."""
         return self.delay + self.ahead
@@ -174,6 +195,14 @@ class ContextTile:
     def tokens(self) -> Tokens:
         """The tokens (replica, site) of the last step; overwritten later."""
         return np.asarray(self.store[self.step % self.depth])
+
+    @property
+    def bounded(self) -> bool:
+        """Whether tokens and fields are finite, and small enough to be squared."""
+        from glassformer.dynamics._kernels._context import FIELD_SQUARE, TOTAL
+
+        # "Below" rather than "not above", for NaN.
+        return bool((np.abs(self.sums[:, [TOTAL, FIELD_SQUARE]]) < _LARGEST_SUM).all())
 
     def past(self, count: int) -> Tokens:
         """Return a copy of the last `count` tokens, (replica, lag, site), the most recent first."""
@@ -274,9 +303,17 @@ class ContextTile:
         self.workers.run([_bound(draw, b) for b in range(self.replicas)], worth=n >= 2048)
 
 
-def tile_ranges(numbers: range) -> list[tuple[int, int]]:
-    """Cut consecutive sequence numbers at multiples of the tile: (first, count), so that each keeps its column."""
-    edges = [numbers.start, *range((numbers.start // TILE + 1) * TILE, numbers.stop, TILE), numbers.stop]
+def _memory() -> float:
+    """Return the bytes of memory of this machine, or infinity where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def tile_ranges(numbers: range, width: int = TILE) -> list[tuple[int, int]]:
+    """Cut consecutive sequence numbers at multiples of `width`: (first, count); each keeps its column of a product."""
+    edges = [numbers.start, *range((numbers.start // width + 1) * width, numbers.stop, width), numbers.stop]
     return [(low, high - low) for low, high in pairwise(edges)]
 
 
