@@ -299,6 +299,29 @@ def test_a_burn_in_too_short_compares_with_the_transient(tmp_path: Path) -> None
     assert np.allclose(corpus.record["c_empirical"], wanted, atol=4 * math.hypot(2.0 / 600, 0.01))
 
 
+def test_tokens_that_overflow_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="tokens overflow at step"):
+        written(tmp_path, "gaussian", model=sample(n=20, scale=4.0), burn_in=0, length=2000)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_sample_too_cold_to_forget_its_start_says_so(tmp_path: Path) -> None:
+    from glassformer.data._measure import corpus_status
+    from glassformer.data._write import plan_corpus
+
+    model = gf.ExtendedContext(np.array([[[0.0, 1.0], [1.0, 0.0]]]), fields=[0.3, 0.0])
+    plan, theory = plan_corpus(model, gf.TokenRule(beta=12.0), sequences=3, length=5, seed=1)
+    assert theory["slow"]
+    assert plan.burn_in == 100_000
+    status, notes = corpus_status(plan, theory)
+    assert status is gf.Status.NOT_EQUILIBRATED
+    assert "so cold" in notes[-1]
+    _, warm = plan_corpus(model, gf.TokenRule(beta=0.5), sequences=3, length=5, seed=1)
+    assert not warm["slow"]
+    _, coldest = plan_corpus(model, gf.TokenRule(beta=1e4), sequences=3, length=5, seed=1)
+    assert "not unique to rounding" in coldest["exact_reason"]
+
+
 @pytest.mark.parametrize("variant", ["spherical", "gaussian"])
 def test_without_a_stationary_state_a_burn_in_must_be_named(tmp_path: Path, variant: str) -> None:
     rule = gf.TokenRule("spherical", beta=math.inf) if variant == "spherical" else gf.TokenRule("gaussian")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -26,19 +27,30 @@ def open_draft(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.m
     if found is not None:
         return found
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=shape).flush()
     try:
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=shape).flush()
+        _reserve(temporary)
         if path.exists():  # of another shape: left by something else
             path.unlink()
         os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     found = _matching(path, shape, dtype)
     if found is None:
         raise StoreDamagedError(f"{path} cannot be made an array of shape {shape}.")
     return found
+
+
+def _reserve(path: Path) -> None:
+    """Take the room on the disk now: a full one found while writing through the map would kill the process."""
+    with open(path, "r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
 
 
 def _matching(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.memmap[Any, Any] | None:

@@ -141,7 +141,7 @@ class _Writer:
 
         plan, motion, sums, context = self.plan, self.motion, self.sums, self.motion.context
         own = tile.first_replica - self.numbers.start
-        vector = plan.rule.variant == "spherical"
+        vector, linear = plan.rule.variant == "spherical", plan.rule.variant == "gaussian"
         scored = not vector and (plan.rule.variant != "graded" or motion.code == kernels.SIGN)
         sphere = SphereScores(sums, motion.beta, motion.n) if vector and motion.has_reversal else None
         overlaps = np.zeros((tile.replicas, kernels.block_count(motion.n), plan.lags + 1))
@@ -153,11 +153,7 @@ class _Writer:
             # what is scored can be scored again from the file: tokens with all their K predecessors in it
             recording, backward = now >= context, motion.has_reversal and now >= motion.delay
             tile.advance(recording=recording, backward=backward)
-            if not np.isfinite(tile.sums[:, kernels.TOTAL]).all():
-                raise InvalidInputError(
-                    f"tokens stopped being finite after step {tile.step - 1}: the linear dynamics is unstable; "
-                    "scale the couplings down, or take fewer steps."
-                )
+            self._require_finite(tile, tile.sums if linear else tile.sums[:, kernels.TOTAL])
             if backward:
                 self._score_backward(tile, now, own, sphere)
             if now >= 0:
@@ -174,6 +170,7 @@ class _Writer:
                     tile.store, tile.slots(known), overlaps[:, :, :known], sites, not plan.two_valued, 0, tile.cells
                 )
                 kernels.add_blocks(overlaps[:, :, :known], whole[:, :known])
+                self._require_finite(tile, whole)
                 sums.add_overlaps(units, whole[:, :known])
                 piece[:, now % plan.chunk] = tile.tokens
                 if sphere is not None and (now + 1) % _FLUSH == 0:
@@ -208,6 +205,13 @@ class _Writer:
             sphere.add(BACKWARD_LOSS, units, tile.sums[:, kernels.LOSS], tile.sums[:, kernels.BACKWARD_LOSS])
         else:
             self.sums.add(BACKWARD_LOSS, units, tile.sums[:, kernels.BACKWARD_LOSS])
+
+    def _require_finite(self, tile: ContextTile, sums: npt.NDArray[np.float64]) -> None:
+        if not np.isfinite(sums).all():
+            raise InvalidInputError(
+                f"tokens overflow at step {tile.step}: the linear dynamics is unstable; scale the couplings down, or take "
+                "fewer steps."
+            )
 
     def _new_piece(self, tile: ContextTile) -> npt.NDArray[Any]:
         return np.zeros((tile.replicas, self.plan.chunk, self.plan.model.n), self.plan.dtype)

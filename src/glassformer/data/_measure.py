@@ -97,6 +97,8 @@ def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, lis
     status = Status.OK
     if theory["reason"]:
         notes.append("Without theory of infinite size: " + theory["reason"].rstrip(".") + ".")
+    if theory["exact_reason"] and not theory["ages"]:
+        notes.append("Without exact numbers of this small sample: " + theory["exact_reason"].rstrip(".") + ".")
     if theory["infinite"].get("method") == "TransientDMFT":
         notes.append("Theory is that of the transient, averaged over the times that are kept.")
     if theory["ages"]:
@@ -107,6 +109,9 @@ def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, lis
         notes.append(
             f"burn_in is below the recommended {theory['recommended_burn_in']} steps: the start may be remembered."
         )
+    elif theory["slow"]:
+        status = Status.NOT_EQUILIBRATED
+        notes.append("This small sample is so cold that a sequence remembers its start for longer than the burn-in.")
     time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
     if status.good and plan.sequences == 1 and plan.length < 50 * time:
         status = Status.TOO_SHORT

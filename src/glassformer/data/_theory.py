@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassformer._core._errors import InvalidInputError, MethodNotApplicableError
+from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 from glassformer.theory.exact._context import ExactContext, need
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _LARGEST_GAUSSIAN = 1024  # K N of an exact solution that takes a moment
 _LONGEST_TRANSIENT = 2000  # steps of the transient theory
-_LONGEST_MIXING = 100_000
+_LONGEST_MIXING, _MIXING_WORK = 100_000, 1e9  # steps, and multiplications
 _MIXED = 1e-4  # total variation
 
 
@@ -26,15 +27,18 @@ _MIXED = 1e-4  # total variation
 class CorpusTheory:
     """Numbers for the record: ``infinite`` (names as in `StationaryDMFT`), ``exact`` (as in `ExactContext`).
 
-    ``correlation_time`` in steps sets the default burn-in. ``reason`` says why ``infinite`` is empty; ``ages`` whether it is
-    because there is no stationary state.
+    ``correlation_time`` in steps sets the default burn-in. ``reason`` says why ``infinite`` is empty, ``exact_reason`` why
+    a small sample has no exact numbers; ``ages`` whether it is
+    because there is no stationary state, ``slow`` whether the sample remembers its start for longer than anyone waits.
     """
 
     infinite: dict[str, Any] = field(default_factory=dict)
     exact: dict[str, Any] = field(default_factory=dict)
     correlation_time: float = 0.0
     reason: str = ""
+    exact_reason: str = ""
     ages: bool = False
+    slow: bool = False
     citations: tuple[str, ...] = ()
 
 
@@ -47,7 +51,8 @@ def stationary_theory(
     from glassformer.theory.dmft import StationaryDMFT
 
     infinite: dict[str, Any] = {}
-    reason, ages, time, citations = "the law of the couplings is not known", False, 0.0, []
+    reason, exact_reason, citations = "the law of the couplings is not known", "", []
+    ages, slow, time = False, False, 0.0
     if ensemble is not None:
         try:
             found = StationaryDMFT(rule, lags=max(1, lags)).solve(ensemble)
@@ -67,23 +72,26 @@ def stationary_theory(
             found = method.solve(model)
             exact = _numbers(found, lags)
             exact["method"], exact["status"] = "ExactContext", found.attrs["status"]
-            time = max(time, _mixing_time(method, model, found))
+            mixing = _mixing_time(method, model, found)
+            time, slow = max(time, min(mixing, _LONGEST_MIXING / 20.0)), mixing > _LONGEST_MIXING / 20.0
             citations += json.loads(found.attrs["citations"])
         except InvalidInputError as error:
             if "no stationary state" in str(error):  # of this very sample, whatever the law says
                 infinite, ages, reason = {}, True, str(error).partition(";")[0]
-            reason = reason or str(error)
-    return CorpusTheory(infinite, exact, time, reason, ages, tuple(dict.fromkeys(citations)))
+            exact_reason = str(error)
+    return CorpusTheory(infinite, exact, time, reason, exact_reason, ages, slow, tuple(dict.fromkeys(citations)))
 
 
 def transient_theory(
     ensemble: ContextEnsemble, rule: TokenRule, *, start: str, burn_in: int, length: int, lags: int
 ) -> dict[str, Any]:
-    """Return the numbers of `StationaryDMFT` averaged over the times that are kept, from the exact transient."""
+    """Return the numbers of `StationaryDMFT` averaged over the times that are kept; none if they overflow."""
     from glassformer.theory.dmft import TransientDMFT
 
     context = ensemble.law.context
     found = TransientDMFT(rule, steps=burn_in + length, start=start).solve(ensemble)
+    if Status(found.attrs["status"]).failed:
+        return {}
     times = slice(burn_in + 1, burn_in + length)
     pairs = found["two_time_correlation"].sel(time=times, time_=times).values
     correlation = [float(np.mean(np.diagonal(pairs, offset=lag))) for lag in range(lags + 1)]
@@ -124,8 +132,13 @@ def _mixing_time(method: ExactContext, model: ExtendedContext, found: xr.Dataset
     chain = method.chain(model)
     final: FloatArray = found["stationary_law"].values
     law = np.full(final.size, 1.0 / final.size)
-    for step in range(_LONGEST_MIXING):
-        if 0.5 * np.abs(law - final).sum() < _MIXED:
+    distances = []
+    for step in range(int(min(_LONGEST_MIXING, 50 + _MIXING_WORK / chain.conditional.size))):
+        distances.append(0.5 * float(np.abs(law - final).sum()))
+        if distances[-1] < _MIXED:
             return step / 20.0
         law = chain.advance(law)
-    return _LONGEST_MIXING / 20.0
+    # the rest of the way at the rate of the second half
+    half = len(distances) // 2
+    rate = math.log(distances[half] / distances[-1]) / (len(distances) - 1 - half)
+    return math.inf if rate <= 0.0 else (len(distances) + math.log(distances[-1] / _MIXED) / rate) / 20.0

@@ -90,12 +90,14 @@ def _theory_table(plan: CorpusPlan, found: CorpusTheory, wanted: int) -> dict[st
         infinite = transient_theory(
             plan.ensemble, plan.rule, start=plan.start, burn_in=plan.burn_in, length=plan.length, lags=plan.lags
         )
-        reason = ""
+        reason = "" if infinite else "tokens grow until numbers overflow"
     return {
         "infinite": infinite,
         "exact": {} if early else found.exact,
         "reason": reason,
+        "exact_reason": found.exact_reason,
         "ages": found.ages,
+        "slow": found.slow,
         "recommended_burn_in": wanted,
         "citations": list(found.citations),
     }
@@ -108,6 +110,7 @@ def write_corpus(
     *,
     seed: int | None = None,
     progress: Callable[[float, float], None] | None = None,
+    threads: int | None = None,
     **settings: Any,
 ) -> Path:
     """Draw a corpus of `model` into `directory`, which `open_corpus` then opens.
@@ -121,6 +124,8 @@ def write_corpus(
         Root of the sequences; a fresh one is drawn and recorded.
     progress : callable, optional
         ``progress(done, total)``.
+    threads : int, optional
+        All processors if left out; the bytes do not depend on it.
     **settings
         ``mode`` ("batch", "trajectory", "windows"), ``sequences``, ``length``, ``burn_in`` (at least 10 K and 20 correlation
         times if left out), ``start`` ("independent", "repeated"), ``dtype`` ("default": int8 or float64, or "float32"),
@@ -152,8 +157,17 @@ def write_corpus(
             return None
         return lambda done, total: progress(index + done / total, len(numbers))
 
-    blocks = [write_block(plan, folder, block, progress=report(index)) for index, block in enumerate(numbers)]
-    close_corpus(plan, folder, blocks, theory)
+    try:
+        blocks = [
+            write_block(plan, folder, block, progress=report(index), threads=threads)
+            for index, block in enumerate(numbers)
+        ]
+        close_corpus(plan, folder, blocks, theory)
+    except InvalidInputError:  # nothing of value was written
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+        raise
     return folder
 
 

@@ -148,7 +148,7 @@ def _combine(config: CorpusConfig, parts: list[xr.Dataset]) -> xr.Dataset:
         precision=plan.precision, theory=theory["infinite"].get("method"), averages_over=dataset.attrs["averages_over"],
     )  # fmt: skip
     if status is gf.Status.NOT_EQUILIBRATED:
-        dataset.attrs["status_sentence"] = notes[-1] if theory["ages"] else "burn_in is too short to forget the start."
+        dataset.attrs["status_sentence"] = notes[-1]
     dataset.attrs["table"] = _table(plan, dataset)
     _plans.clear()  # the couplings of a long-lived process need not stay
     return dataset
