@@ -182,4 +182,7 @@ def estimate(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, Float
     if kept.sum() < 2:
         return total, None
     means = values[kept] / weights[kept]
-    return total, means.std(axis=0, ddof=1) / math.sqrt(int(kept.sum()))
+    scale = max(1.0, float(np.abs(means).max()))  # entropies at enormous beta have squares that overflow
+    if math.isinf(scale):  # or overflow themselves: probit tokens lose beta^2
+        return total, np.full_like(total, np.inf)
+    return total, scale * (means / scale).std(axis=0, ddof=1) / math.sqrt(int(kept.sum()))
