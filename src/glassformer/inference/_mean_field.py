@@ -29,8 +29,8 @@ class MeanFieldInversion:
     .. math:: \alpha_i=E[1-\tanh^2\sqrt{y_i}z],\qquad V_i=\mathbf b_iC_x\mathbf b_i^T=\alpha_i^2y_i,
 
     :math:`y_i` being the variance of :math:`\beta h_i`. The right side grows with :math:`y_i` from 0 to
-    :math:`2/\pi` (derived here), so that there is one solution as long as :math:`V_i<2/\pi`, and none beyond; such sites
-    get :math:`\alpha=1` and are flagged. :math:`V_i` is taken as one minus the residual variance over P - d degrees of
+    :math:`2/\pi` (derived here), so that there is one solution as long as :math:`V_i<2/\pi`, and none beyond; sites that are
+    beyond, or within one standard error of it, get :math:`\alpha=1` and are flagged. :math:`V_i` is taken as one minus the residual variance over P - d degrees of
     freedom: the plain average is too large by :math:`(1-V_i)d/P`. With `fields` the mean token enters too:
     :math:`m_i=E\tanh(g_i+\sqrt{y_i}z)`.
 
@@ -107,7 +107,8 @@ def invert_mean_field(features: FloatArray, targets: FloatArray, fields: bool) -
     else:
         residual = np.mean((s - x @ found.weights) ** 2, axis=0)
     explained = np.maximum(total - residual, 0.0)
-    gain, shift, fallback = solve_gain(explained, means.targets)
+    spread = 2.0 * np.sqrt(explained) * (1.0 - explained) / np.sqrt(x.shape[0])  # standard error of a share of variance
+    gain, shift, fallback = solve_gain(explained, means.targets, spread)
     weights = found.weights.T / gain[:, None]
     errors = None
     if freedom >= 1.0 and found.unique:
@@ -115,8 +116,14 @@ def invert_mean_field(features: FloatArray, targets: FloatArray, fields: bool) -
     return MeanField(weights, shift - weights @ means.features, gain, fallback, errors)
 
 
-def solve_gain(explained: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    r"""Solve :math:`V=y\alpha^2,\ m=E\tanh(g+\sqrt yz)` for the gain and g; the gain is 1 where there is no solution."""
+def solve_gain(
+    explained: FloatArray, mean: FloatArray, spread: FloatArray | float = 0.0
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    r"""Solve :math:`V=y\alpha^2,\ m=E\tanh(g+\sqrt yz)` for the gain and g.
+
+    The gain is 1 where there is no solution, or none within `spread`, the standard error of V: close to the bound the gain
+    falls to zero, and couplings divided by it are noise.
+    """
     noise = logistic_noise(1.0)
 
     def shift(y: FloatArray) -> FloatArray:
@@ -133,7 +140,7 @@ def solve_gain(explained: FloatArray, mean: FloatArray) -> tuple[FloatArray, Flo
     def value(y: FloatArray) -> FloatArray:
         return y * mean_slope(y, noise, shift(y)) ** 2
 
-    none = explained >= value(np.full_like(explained, _LARGEST))
+    none = explained + spread >= value(np.full_like(explained, _LARGEST))
     low, high = np.full_like(explained, -60.0), np.full_like(explained, np.log(_LARGEST))
     for _ in range(60):
         middle = 0.5 * (low + high)
