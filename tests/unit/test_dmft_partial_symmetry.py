@@ -228,6 +228,17 @@ def test_paths_are_addressed_and_their_errors_shrink() -> None:
     assert np.isfinite(overlaps["two_time_correlation"]).all()
 
 
+def test_fully_symmetric_couplings_may_carry_rounding() -> None:
+    root = np.array([[0.31, 0.17], [0.23, 0.41]])
+    gamma = 0.3 * root @ root.T
+    law = law_of(gamma, 0.1 * root @ (3.0 * root.T))  # equal but for the last digit
+    matrices = law.sample(n=20, seed=1).matrices
+    assert np.allclose(matrices, matrices.transpose(0, 2, 1), atol=1e-7)
+    assert np.isfinite(transient(law, gf.TokenRule("gaussian"), 20)["response"].values[2:, 2:]).all()
+    with pytest.raises(InvalidInputError, match="symmetrise"):
+        law_of(gamma, [[0.01, 0.02], [0.0, 0.01]])
+
+
 def test_what_is_not_solved_is_said() -> None:
     law = law_of(*TWO)
     with pytest.raises(MethodNotApplicableError, match="TransientDMFT"):

@@ -14,6 +14,7 @@ from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, normals
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array
 from glassformer.couplings._lag_covariance import (
+    ROUNDING,
     check_covariance,
     check_diagonal_sums,
     diagonal_sums,
@@ -183,9 +184,12 @@ class LaggedGaussian:
             partner = as_float_array("transpose_covariance", self.transpose_covariance, ndim=2)
             if partner.shape != gamma.shape:
                 raise invalid("the shape of transpose_covariance", partner.shape, f"that of covariance, {gamma.shape}")
-            for sign, word in ((1.0, "covariance + transpose_covariance"), (-1.0, "covariance - transpose_covariance")):
-                check_covariance(word, gamma + sign * partner)
+            gap, scale = float(np.abs(partner - partner.T).max()), float(np.abs(gamma).max())
+            if gap > ROUNDING * scale:
+                raise invalid("the largest |transpose_covariance - transpose|", gap, "0", "symmetrise it")
             partner = 0.5 * (partner + partner.T)
+            for sign, word in ((1.0, "covariance + transpose_covariance"), (-1.0, "covariance - transpose_covariance")):
+                check_covariance(word, _without_rounding(gamma + sign * partner, scale))
             if self.structure != "gaussian":
                 raise invalid("structure", self.structure, "'gaussian' with a transpose_covariance")
         if not self.self_coupling and self.structure == "fast_transform":
@@ -278,7 +282,8 @@ class LaggedGaussian:
         partner = np.asarray(self.transpose_covariance)
         whole = np.zeros((self.context, n, n))
         for sign, word in ((1.0, "symmetric"), (-1.0, "antisymmetric")):
-            factors = rank_factors(check_covariance("covariance", self.covariance + sign * partner))
+            both = _without_rounding(self.covariance + sign * partner, float(np.abs(self.covariance).max()))
+            factors = rank_factors(check_covariance("covariance", both))
             for a in range(factors.shape[1]):
                 upper = np.triu(normals(seed, f"couplings/lagged/{word}/{a}", (n, n)), 1) / math.sqrt(2.0 * n)
                 whole += factors[:, a, None, None] * (upper + sign * upper.T)
@@ -293,3 +298,8 @@ class LaggedGaussian:
             blocks[:, sites, sites] = 0.0
         blocks.flags.writeable = False
         return blocks
+
+
+def _without_rounding(matrix: FloatArray, scale: float) -> FloatArray:
+    """Return `matrix`, a difference of numbers of size `scale`, with what only their rounding has left set to 0."""
+    return np.where(np.abs(matrix) <= 1e-14 * scale, 0.0, matrix)

@@ -84,7 +84,7 @@ def _rows(ax: Axes, dataset: xr.Dataset, growing: bool) -> None:
         row = _row(dataset, t, lag)
         if growing:
             row = row / np.sqrt(square.sel(time=t).item()) / np.sqrt(square.sel(time=t - lag).values)
-        ax.plot(lag, row, "o-", ms=2.5, lw=1.0, color=color, label=f"t = {t}")
+        ax.plot(lag, row, _mark("o", lag.size), ms=2.5, lw=1.0, color=color, label=f"t = {t}")
     scale = np.sqrt(square.sel(time=last).item()) * np.sqrt(square.sel(time=last - np.arange(lags + 1)).values)
     for name, label in (
         ("autocorrelation_stationary", "stationary"),
@@ -96,6 +96,11 @@ def _rows(ax: Axes, dataset: xr.Dataset, growing: bool) -> None:
     ax.set(xlabel="lag τ", title="C(t, t − τ)" + (" (normalised)" if growing else ""))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.legend()
+
+
+def _mark(marker: str, points: int) -> str:
+    """Return the look of a line: with markers while they can be told apart."""
+    return f"{marker}-" if points <= 200 else "-"
 
 
 def _steps(ax: Axes, dataset: xr.Dataset) -> None:
@@ -112,7 +117,7 @@ def _steps(ax: Axes, dataset: xr.Dataset) -> None:
         size = np.nanmax(np.abs(values), initial=0.0)
         if name not in dataset or (name == "magnetization" and size <= 1e-12) or (growing and name != "loss_floor"):
             continue
-        ax.plot(dataset["time"], values, "o-", ms=2.5, lw=1.0, color=color, label=label)
+        ax.plot(dataset["time"], values, _mark("o", values.size), ms=2.5, lw=1.0, color=color, label=label)
         if f"{name}_error" in dataset:
             error = dataset[f"{name}_error"].values
             ax.fill_between(dataset["time"], values - error, values + error, color=color, alpha=0.25, lw=0)
@@ -128,7 +133,7 @@ def _steps(ax: Axes, dataset: xr.Dataset) -> None:
             label="log10 C(t, t)",
         )
     elif not drawn or np.ptp(square) > 1e-9:
-        ax.plot(dataset["time"], square, "s-", ms=2.5, lw=1.0, color="0.4", label="C(t, t)")
+        ax.plot(dataset["time"], square, _mark("s", square.size), ms=2.5, lw=1.0, color="0.4", label="C(t, t)")
     ax.set(xlabel="time t", title="step by step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.legend()
