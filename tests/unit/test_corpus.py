@@ -117,11 +117,8 @@ def test_loss_entropy_production_and_correlations_are_those_of_the_tokens_on_dis
             loss.append(-forward / 12)
             production.append((forward - backward) / 12)
     assert record["entropy_rate_exact"] == pytest.approx(np.mean(loss), rel=1e-6)
-    if variant == "probit":
-        assert record["entropy_production"] is None
-    else:
-        assert record["entropy_production_per_spin"] == pytest.approx(np.mean(production), rel=1e-6, abs=1e-9)
-        assert record["entropy_production"] == pytest.approx(12 * record["entropy_production_per_spin"])
+    assert record["entropy_production_per_spin"] == pytest.approx(np.mean(production), rel=1e-6, abs=1e-9)
+    assert record["entropy_production"] == pytest.approx(12 * record["entropy_production_per_spin"])
     for lag, value in enumerate(record["c_empirical"]):
         assert value == pytest.approx(np.mean(tokens[:, lag:] * tokens[:, : length - lag]), rel=1e-12), lag
     assert len(record["c_empirical"]) == min(5, length - 1) + 1
