@@ -244,6 +244,9 @@ def _table(dataset: xr.Dataset) -> str:
             line += f"  {exact:12.6g}" if math.isfinite(exact) else f"  {'infinite':>12}"
             if math.isfinite(exact) and math.isfinite(error) and error > 0.0:
                 line += f"  {(value - exact) / error:18.2f}"
+        share = float(dataset["separated_share"][k]) if "separated_share" in dataset else 0.0
+        if share > 0.0:
+            line += f"   {share:.2g} of the sites have no maximum: pass a penalty, or more windows"
         lines.append(line)
     lines.append("")
     words = {
