@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from glassformer._core._validation import FloatArray
-from glassformer.couplings._lag_covariance import extreme_spectrum
 from glassformer.theory.design._link import Link
 from glassformer.theory.dmft._convolve import convolve, solve_banded
 
 _STEPS = 25
 _SWEEPS = (10, 40, 350)
 _ACCURACY = 1e-13
-_PERSISTENT = 1e-2
+_SHIFT = 1e-3
 
 
 def shape_correlation(shape: FloatArray, link: Link, start: FloatArray) -> tuple[FloatArray, float]:
@@ -28,7 +27,7 @@ def shape_correlation(shape: FloatArray, link: Link, start: FloatArray) -> tuple
     stable one, with Newton's method at their end.
     """
     c, residual = _newton(shape, link, start)
-    if residual <= 1e-10 and not _persists(shape, link, c):
+    if residual <= 1e-10 and not _unstable(shape, link, c):
         return c, residual
     c = np.eye(1, len(start))[0] * link.variance
     for sweeps in _SWEEPS:
@@ -38,7 +37,7 @@ def shape_correlation(shape: FloatArray, link: Link, start: FloatArray) -> tuple
                 return c, np.inf
             c = c - gap
         found, residual = _newton(shape, link, c)
-        if residual <= 1e-10 and not _persists(shape, link, found):
+        if residual <= 1e-10 and not _unstable(shape, link, found):
             return found, residual
     return c, float(np.abs(_gap(shape, link, c)[1]).max(initial=0.0))
 
@@ -81,13 +80,12 @@ def shifted(c: FloatArray, context: int) -> FloatArray:
     return np.asarray(found)
 
 
-def _persists(shape: FloatArray, link: Link, c: FloatArray) -> bool:
-    """Whether the end of c is where small changes grow, which is never so at the solution that decays."""
-    end = np.abs(c[-len(shape) :]).max()
-    if end <= _PERSISTENT * link.variance:
-        return False
-    slope = float(link.slope(np.minimum(link.inverse(np.array([end])), 1.0 - 1e-12))[0])
-    return slope * extreme_spectrum(shape).maximum >= float(_field(shape, c)[0])
+def _unstable(shape: FloatArray, link: Link, c: FloatArray) -> bool:
+    """Whether a state slightly below c moves away from it: such states solve the equations, but do not decay."""
+    near = c * (1.0 - _SHIFT)
+    near[0] = c[0]
+    away = near - _gap(shape, link, near)[1] - c
+    return not float(np.sum(away**2)) <= 1.2 * float(np.sum((near - c) ** 2))
 
 
 def _field(shape: FloatArray, c: FloatArray) -> FloatArray:
