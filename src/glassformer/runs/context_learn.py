@@ -246,7 +246,7 @@ def _table(dataset: xr.Dataset) -> str:
                 line += f"  {(value - exact) / error:18.2f}"
         share = float(dataset["separated_share"][k]) if "separated_share" in dataset else 0.0
         if share > 0.0:
-            line += f"   {share:.2g} of the sites have no maximum: pass a penalty, or more windows"
+            line += f"   {100 * share:.3g} % of the sites have no maximum: pass a penalty, or more windows"
         lines.append(line)
     lines.append("")
     words = {
