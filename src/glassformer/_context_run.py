@@ -55,7 +55,7 @@ class ContextRun:
             )
         self.files = None
         if checkpoint is not None:
-            self.files = CheckpointFiles(checkpoint, self._identity(model, rule, precision))
+            self.files = CheckpointFiles(checkpoint, self._identity(model, rule))
         self.tiles = tile_ranges(range(replicas), self.motion.tile_width)
         self.sums = ContextSums(
             n=model.n,
@@ -86,7 +86,7 @@ class ContextRun:
         if self.measure.two_time and times > _LARGEST_TIMES:
             raise invalid("the number of times for two_time", times, f"at most {_LARGEST_TIMES}", "measure fewer steps")
 
-    def _identity(self, model: ExtendedContext, rule: TokenRule, precision: str) -> str:
+    def _identity(self, model: ExtendedContext, rule: TokenRule) -> str:
         digest = hashlib.blake2b(digest_size=16)
         facts = (
             _FORMAT,
@@ -99,7 +99,7 @@ class ContextRun:
             self.measure,
             self.lags,
         )
-        digest.update(repr((*facts, precision)).encode())
+        digest.update(repr((*facts, self.motion.operator.precision)).encode())
         digest.update(self.start.encode() if isinstance(self.start, str) else self.start.tobytes())
         return digest.hexdigest()
 

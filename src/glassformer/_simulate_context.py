@@ -118,7 +118,7 @@ def simulate_context(
         n=model.n,
         context=model.context,
         structure=run.motion.operator.structure,
-        precision=precision,
+        precision=run.motion.operator.precision,
         start=start if isinstance(start, str) else "independent" if start is None else "given",
         averages_over=run.averages_over,
         finite_size_law=_LAW,
@@ -160,7 +160,7 @@ def _simulate_draws(
         tell = None if progress is None else _shifted(progress, draw, draws)
         results.append(
             simulate_context(
-                ensemble.sample(n=n, seed=derived_seed(seed, f"draw/{draw}/couplings")),
+                _draw(ensemble, n, derived_seed(seed, f"draw/{draw}/couplings"), options["precision"]),
                 rule,
                 lags=lags,
                 n=None,
@@ -224,6 +224,11 @@ def _simulate_draws(
         **{key: attrs[key] for key in kept if key in attrs},
     )
     return dataset
+
+
+def _draw(ensemble: ContextEnsemble, n: int, seed: int, precision: str) -> ExtendedContext:
+    couplings = ensemble.law.sample(n=n, seed=seed, precision=precision)
+    return ExtendedContext(couplings, fields=float(ensemble.field))
 
 
 def _shifted(progress: Progress, draw: int, draws: int) -> Progress:

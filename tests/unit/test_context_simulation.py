@@ -11,7 +11,8 @@ import pytest
 import glassformer as gf
 from glassformer import _context_record, _context_run
 from glassformer._core._errors import InvalidInputError, NotConvergedError
-from glassformer._core._random import philox, stream_key
+from glassformer._core._random import normals, philox, stream_key
+from glassformer.couplings._dense_draw import dense_normals
 from glassformer.couplings._operators import TILE, DenseOperator, build_operator, operator_of
 from glassformer.dynamics.context import token_stream
 from glassformer.dynamics.context._motion import ContextMotion, tile_ranges
@@ -114,6 +115,12 @@ def test_dense_products_do_not_depend_on_company_or_column():
             assert np.array_equal(out, whole[:, low:high])
 
 
+@pytest.mark.parametrize("n", [1, 3, 200, 301])
+def test_dense_draws_are_those_of_the_array_generator(n):
+    assert np.array_equal(dense_normals(4, "some/stream", n), normals(4, "some/stream", (n, n)))
+    assert dense_normals(4, "some/stream", n, precision="single").dtype == np.float32
+
+
 # --- one step after another -------------------------------------------------------------------------------------------
 
 
@@ -126,8 +133,8 @@ def addressed(motion, step, replica):
     # the compiled generator turns by the quarter that the top two bits name, then by an angle from -pi/4 to pi/4
     quarter, inside = np.floor(4 * second), 4 * second - np.floor(4 * second) - 0.5
     angle = 0.5 * np.pi * (quarter + inside)
-    normals = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).ravel()[: motion.n]
-    return np.stack([first, second], axis=-1).ravel()[: motion.n], normals
+    gaussians = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).ravel()[: motion.n]
+    return np.stack([first, second], axis=-1).ravel()[: motion.n], gaussians
 
 
 @pytest.mark.parametrize("rule", [r for r in RULES if r.variant != "spherical" or math.isinf(r.beta)], ids=str)
@@ -144,9 +151,9 @@ def test_steps_are_those_of_a_naive_loop(rule, context):
         for step in range(1, 28):
             tile.advance()
             for b in range(2):
-                uniforms, normals = addressed(motion, step, b)
+                uniforms, gaussians = addressed(motion, step, b)
                 h = naive.context_field(model.couplings.matrices, model.fields, path[b])
-                expected = naive.context_token(rule, h, uniforms, normals)
+                expected = naive.context_token(rule, h, uniforms, gaussians)
                 assert np.allclose(tile.tokens[b], expected, rtol=1e-9, atol=1e-9), step
                 path[b].append(tile.tokens[b].astype(float))
 
@@ -356,6 +363,16 @@ def test_single_precision_is_said_and_close():
     assert (double.attrs["precision"], single.attrs["precision"]) == ("double", "single")
     gap = abs(float(double.q0) - float(single.q0))
     assert 0.0 < gap < 1e-5 * float(double.q0)
+    sample = law().sample(n=300, seed=4, precision="single")
+    assert sample.blocks.matrices.dtype == np.float32
+    assert np.allclose(sample.matrices, model.couplings.matrices, atol=1e-7)
+    drawn = gf.simulate(gf.ExtendedContext(sample, fields=0.15), rule, steps=3, replicas=2, seed=1)
+    assert drawn.attrs["precision"] == "single"
+    assert abs(float(drawn.q0 - double.q0)) < 1e-5 * float(double.q0)
+    several = gf.simulate(law(), rule, n=20, draws=2, steps=3, seed=1, precision="single")
+    assert several.attrs["precision"] == "single"
+    with pytest.raises(InvalidInputError, match="precision"):
+        law("sparse", degree=3).sample(n=8, seed=1, precision="single")
     with pytest.raises(InvalidInputError, match="precision"):
         operator_of(model_of(n=8, structure="rademacher").couplings, precision="single")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, normals
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array
+from glassformer.couplings._dense_draw import PRECISIONS, dense_normals
 from glassformer.couplings._lag_covariance import (
     ROUNDING,
     check_covariance,
@@ -261,21 +261,24 @@ class LaggedGaussian:
         r"""Return :math:`G(\omega)` for `frequencies` of any shape."""
         return spectrum(self.diagonal_sums, frequencies)
 
-    def sample(self, *, n: int, seed: int | None = None) -> LaggedCouplings:
-        """Draw the couplings of n sites."""
+    def sample(self, *, n: int, seed: int | None = None, precision: str = "double") -> LaggedCouplings:
+        """Draw the couplings of n sites; ``precision="single"`` keeps dense ones in float32, half the memory."""
         n, seed = as_count("n", n), check_seed(seed)
         mean = np.asarray(self.mean)
+        as_choice("precision", precision, PRECISIONS)
+        if precision == "single" and (self.transpose_covariance is not None or self.structure != "gaussian"):
+            raise invalid("precision", precision, "'double' unless structure='gaussian' without transpose_covariance")
         if self.transpose_covariance is not None:
             return LaggedCouplings(np.eye(self.context), DenseBlocks(self._pairs(n, seed)), mean, self, seed)
         if self.structure != "gaussian":
             from glassformer.couplings._operators import build_operator
 
             return LaggedCouplings(self.factors, build_operator(self, n, seed), mean, self, seed)
-        draw = functools.partial(normals, seed, shape=(n, n))
-        blocks = np.stack([draw("couplings/lagged/" + str(a)) for a in range(self.rank)] or [np.zeros((n, n))])
-        return LaggedCouplings(
-            self.factors, DenseBlocks(self._finish(blocks[: self.rank] / math.sqrt(n))), mean, self, seed
-        )
+        blocks = np.empty((self.rank, n, n), np.float32 if precision == "single" else np.float64)
+        for a in range(self.rank):
+            blocks[a] = dense_normals(seed, f"couplings/lagged/{a}", n, precision=precision)
+        blocks /= math.sqrt(n)
+        return LaggedCouplings(self.factors, DenseBlocks(self._finish(blocks)), mean, self, seed)
 
     def _pairs(self, n: int, seed: int) -> FloatArray:
         r"""Return J (lag, site, site_) whose symmetric and antisymmetric parts have covariance :math:`\Gamma\pm\tilde\Gamma`."""
@@ -292,7 +295,7 @@ class LaggedGaussian:
         whole[:, sites, sites] = self.factors @ diagonal
         return self._finish(whole)
 
-    def _finish(self, blocks: FloatArray) -> FloatArray:
+    def _finish(self, blocks: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not self.self_coupling:
             sites = np.arange(blocks.shape[1])
             blocks[:, sites, sites] = 0.0

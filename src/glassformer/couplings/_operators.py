@@ -17,11 +17,11 @@ import numpy.typing as npt
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, normals, stream_key
 from glassformer._core._validation import FloatArray, as_choice, as_count
+from glassformer.couplings._dense_draw import PRECISIONS
 
 TILE = 64  # replicas in one matrix product
 _NARROW = (4, 8, 16, 32)
 STRUCTURES = ("gaussian", "rademacher", "sparse", "fast_transform")
-PRECISIONS = ("double", "single")
 Piece = Callable[[], None]
 
 
@@ -181,12 +181,17 @@ def _product_piece(tile: PaddedTile, rows: npt.NDArray[Any], out: FloatArray) ->
 
 
 def operator_of(couplings: Any, *, precision: str = "double") -> Operator:
-    """Return the operator of `LaggedCouplings`; single precision is for matrices that are written out."""
+    """Return the operator of `LaggedCouplings`.
+
+    Single precision is for matrices that are written out; those that were drawn in it are multiplied in it.
+    """
     blocks, precision = couplings.blocks, as_choice("precision", precision, PRECISIONS)
     if isinstance(blocks, Operator):
         if precision != blocks.precision:
             raise invalid("precision", precision, f"'double' for structure={blocks.structure!r}", "leave it out")
         return blocks
+    if blocks.dense().dtype == np.float32:
+        precision = "single"
     structure = "given" if couplings.law is None else "gaussian"
     return DenseOperator(blocks.dense(), structure=structure, precision=precision)
 
