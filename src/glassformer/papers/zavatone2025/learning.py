@@ -171,7 +171,10 @@ _LAW = "theory"
 
 def _gap(task: str, student: str, ratio: float, tolerance: float, value: float = 0.0) -> Expected:
     key = "ising_" if task == "ising" else ""
-    return Expected(f"{task}_gap", value, tolerance, _LAW, select={f"{key}student": student, f"{key}ratio": ratio})
+    when = {"beta": 1.0} if task == "ising" else {}
+    return Expected(
+        f"{task}_gap", value, tolerance, _LAW, select={f"{key}student": student, f"{key}ratio": ratio}, when=when
+    )
 
 
 LEARNING = RunSpec(
