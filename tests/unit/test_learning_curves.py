@@ -11,7 +11,7 @@ import pytest
 import glassformer as gf
 from glassformer._core._errors import InvalidInputError, MethodNotApplicableError
 from glassformer._core._random import normals, uniforms
-from glassformer.theory.learning._descent import OnlineCourse, flow_excess, online_modes
+from glassformer.theory.learning._descent import OnlineCourse, flow_excess
 from glassformer.theory.learning._logistic import gain, likelihood_limit, logistic_excess, loss_floor
 from glassformer.theory.learning._ridge import effective_penalty, least_squares_excess, ridge_excess
 from glassformer.theory.learning._teacher import Task, gaussian_task, stationary_covariance
@@ -64,6 +64,16 @@ def naive_ridge(task: Task, pairs: float, penalty: float) -> float:
         kappa = new
     q = np.sum(e**2 / (e + kappa) ** 2) / pairs
     return float((kappa**2 * np.sum(b * e / (e + kappa) ** 2) + task.noise * q) / (1 - q))
+
+
+def online_modes(task: Task, rate: float, steps: int) -> np.ndarray:
+    """Return the error after 0..steps windows by the recursion itself."""
+    e, b = task.eigenvalues, task.signal.copy()
+    found = [float(e @ b)]
+    for _ in range(steps):
+        b = b * (1.0 - 2.0 * rate * e + 2.0 * (rate * e) ** 2) + rate**2 * e * (float(e @ b) + task.noise)
+        found.append(float(e @ b))
+    return np.array(found)
 
 
 def e_sum(task: Task) -> float:

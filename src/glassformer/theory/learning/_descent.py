@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from glassformer._core._validation import FloatArray, as_number
+from glassformer._core._validation import as_number
 from glassformer.theory.learning._teacher import Task
 
 
@@ -92,13 +92,3 @@ class OnlineCourse:
             return math.inf
         varying = self.powers < 1.0 - 1e-15
         return float(np.sum(self.reading[varying] * self.drive[varying] / (1.0 - self.powers[varying])))
-
-
-def online_modes(task: Task, rate: float, steps: int) -> FloatArray:
-    """Return the error after 0..steps windows by the recursion itself."""
-    e, b = task.eigenvalues, task.signal.copy()
-    found = [float(e @ b)]
-    for _ in range(steps):
-        b = b * (1.0 - 2.0 * rate * e + 2.0 * (rate * e) ** 2) + rate**2 * e * (float(e @ b) + task.noise)
-        found.append(float(e @ b))
-    return np.array(found)
