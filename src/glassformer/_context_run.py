@@ -170,10 +170,10 @@ class ContextRun:
                 record.add(tile, time_now, scored if backward else None)
             elif time_now == -1:
                 record.note_past(tile)
-            if time_now < 0 or (time_now + 1) % FLUSH == 0:
-                self._tell(progress)
-                if record.path is None and tile.step < total:
-                    self._save(tile, record.sites)
+            self._tell(progress)
+            whole = time_now < 0 or (time_now + 1) % FLUSH == 0  # nothing waits to be scored
+            if whole and record.path is None and tile.step < total:
+                self._save(tile, record.sites)
         record.close()
         if self.tokens is not None and record.path is not None:
             own = slice(tile.first_replica, tile.first_replica + tile.replicas)

@@ -158,3 +158,29 @@ def test_the_scatter_of_draws_falls_as_one_over_n():
         spread.append(np.std([run.autocorrelation.values[1:4] for run in runs], axis=0, ddof=1))
     ratio = float(np.sqrt((spread[0] ** 2).mean() / (spread[1] ** 2).mean()))
     assert 2.2 < ratio < 7.5  # 4 within the error of 16 draws; n^-1/2 would give 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        gf.TokenRule(beta=1.5),
+        gf.TokenRule("probit", beta=1.5),
+        gf.TokenRule("graded", beta=1.5),
+        gf.TokenRule("spherical", beta=math.inf),
+    ],
+    ids=str,
+)
+def test_transients_follow_the_infinite_size_limit(rule):
+    n, steps, options = 400, 8, {"steps": 8, "replicas": 4, "seed": 12, "measure": gf.ContextMeasure(two_time=True)}
+    found = gf.simulate(gf.LaggedGaussian(GAMMA), rule, n=n, draws=24, start="repeated", **options)
+    theory = gf.solve(gf.LaggedGaussian(GAMMA), gf.TransientDMFT(rule, steps=steps, start="repeated"))
+    assert found.time.values.tolist() == theory.time.values.tolist()
+    below = np.tril_indices(steps + 3, -1)
+    later = below[0] >= 3  # pairs with a token that was drawn; the initial ones are equal by construction
+    rows, columns = below[0][later], below[1][later]
+    error = np.hypot(found.two_time_correlation_error.values[rows, columns], 2 / n)
+    z = (found.two_time_correlation.values - theory.two_time_correlation.values)[rows, columns] / error
+    assert np.sqrt((z**2).mean()) < 1.5
+    other = gf.solve(gf.LaggedGaussian(GAMMA), gf.TransientDMFT(rule, steps=steps, start="independent"))
+    wrong = (found.two_time_correlation.values - other.two_time_correlation.values)[rows, columns] / error
+    assert np.sqrt((wrong**2).mean()) > 3
