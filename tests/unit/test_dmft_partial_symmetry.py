@@ -228,6 +228,31 @@ def test_paths_are_addressed_and_their_errors_shrink() -> None:
     assert np.isfinite(overlaps["two_time_correlation"]).all()
 
 
+def test_entropy_production_of_gaussian_tokens() -> None:
+    def of(gamma: Any, partner: Any) -> float:
+        found = gf.solve(law_of(gamma, partner), gf.StationaryDMFT(gf.TokenRule("gaussian", sigma=1.7)))
+        assert float(found["entropy_production"]) == float(found["entropy_production_per_spin"])
+        return float(found["entropy_production"])
+
+    assert of([[0.2]], [[0.2]]) == pytest.approx(0.0, abs=1e-12)  # reversible
+    assert of([[0.3]], [[0.0]]) == pytest.approx(0.3 / 0.7, rel=1e-12)
+    plain = gf.solve(gf.LaggedGaussian(TWO[0]), gf.StationaryDMFT(gf.TokenRule("gaussian")))
+    assert of(TWO[0], np.zeros((2, 2))) == pytest.approx(float(plain["entropy_production"]), rel=1e-10)
+    # exact samples: the mean over draws, within its error and the 1/N of a finite sample
+    for law in (law_of(0.9 * TWO[0], 0.9 * TWO[1]), law_of([[0.25]], [[-0.2]])):
+        n = 120
+        draws = [
+            float(
+                gf.solve(gf.ExtendedContext(law.sample(n=n, seed=s)), gf.ExactContext(gf.TokenRule("gaussian")))[
+                    "entropy_production_per_spin"
+                ]
+            )
+            for s in range(8)
+        ]
+        error = float(np.std(draws, ddof=1)) / math.sqrt(len(draws))
+        assert np.mean(draws) == pytest.approx(of(law.covariance, law.transpose_covariance), abs=4.0 * error + 3.0 / n)
+
+
 def test_fully_symmetric_couplings_may_carry_rounding() -> None:
     root = np.array([[0.31, 0.17], [0.23, 0.41]])
     gamma = 0.3 * root @ root.T

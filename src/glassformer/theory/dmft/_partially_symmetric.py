@@ -10,6 +10,7 @@ import numpy as np
 from glassformer._core._errors import MethodNotApplicableError
 from glassformer._core._validation import FloatArray
 from glassformer.couplings import LaggedGaussian
+from glassformer.couplings._lag_covariance import diagonal_sums, spectrum
 
 _MARGIN = 1e-9  # fully symmetric couplings sit at 1 all the way beyond their transition
 _LONGEST = 1 << 22
@@ -103,3 +104,34 @@ def solve_partially_symmetric_gaussian(
     return PartiallySymmetric(
         correlation[whole].copy(), response[whole].copy(), float(correlation[0]) - sigma**2, critical, where, change
     )
+
+
+def gaussian_entropy_production(law: LaggedGaussian) -> float:
+    r"""Return the entropy production of stationary Gaussian tokens, nats per step and site.
+
+    The field of the reversed path is :math:`\tilde h=\tilde\eta+\tilde G(\omega)Rs` with
+    :math:`\tilde G=\sum\tilde\Gamma_{kk'}e^{i\omega(k-k')}`, and :math:`\tilde\eta` has the spectrum Gc and the cross spectrum
+    :math:`G_2c`, :math:`G_2=\sum\Gamma_{kk'}e^{i\omega(k+k')}`, with :math:`\eta`. Hence
+
+    .. math:: \dot\Sigma=\frac{\langle(s-\tilde h)^2\rangle}{2\sigma^2}-\frac12,\qquad
+              \langle s\tilde h\rangle=\int\frac{d\omega}{2\pi}c\,\mathrm{Re}(G_2R^*+\tilde GR),\qquad
+              \langle\tilde h^2\rangle=\int\frac{d\omega}{2\pi}c\,[G+2\tilde G\,\mathrm{Re}(G_2R^{*2})+\tilde G^2|R|^2] .
+
+    It vanishes for symmetric couplings of one lag, whose parallel updates are reversible.
+    """
+    lag = np.arange(1, law.context + 1)
+    sums = np.array([np.trace(law.covariance[::-1], offset=d) for d in range(1 - law.context, law.context)])
+    cross = diagonal_sums(np.asarray(law.transpose_covariance))
+    before, size = math.inf, 1 << max(10, math.ceil(math.log2(64 * int(lag[-1]))))
+    while True:
+        omega = 2.0 * math.pi * np.arange(size) / size
+        root, spectral = response_spectrum(law, omega), law.spectrum(omega)
+        z = np.exp(1j * omega)
+        both, across = z**2 * np.polynomial.polynomial.polyval(z, sums), spectrum(cross, omega)
+        c = np.abs(root) ** 2 / (1.0 - spectral * np.abs(root) ** 2)  # per sigma^2
+        product = c * (both * root.conj() + across * root).real
+        square = c * (spectral + 2.0 * across * (both * root.conj() ** 2).real + (across * np.abs(root)) ** 2)
+        value = 0.5 * float(np.mean(c - 2.0 * product + square)) - 0.5
+        if abs(value - before) <= 1e-13 * (1.0 + float(c.mean())) or size >= _LONGEST:
+            return value
+        before, size = value, 2 * size

@@ -222,7 +222,11 @@ def _partially_symmetric(method: StationaryDMFT, ensemble: ContextEnsemble) -> x
     """Return the closed form of gaussian tokens when J_ij and J_ji are correlated."""
     import xarray as xr
 
-    from glassformer.theory.dmft._partially_symmetric import response_spectrum, solve_partially_symmetric_gaussian
+    from glassformer.theory.dmft._partially_symmetric import (
+        gaussian_entropy_production,
+        response_spectrum,
+        solve_partially_symmetric_gaussian,
+    )
 
     clock = time.perf_counter()
     law, rule = ensemble.law, method.rule
@@ -244,12 +248,15 @@ def _partially_symmetric(method: StationaryDMFT, ensemble: ContextEnsemble) -> x
     entropy = 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2)
     mean = float(response[0].real) * float(ensemble.field)
     persistent = mean * mean / (1.0 - float(enhanced[0]))
+    production, units = gaussian_entropy_production(law), "nats per step and site"
     kind = "nats per site, differential"
     variables: dict[str, Any] = {
         "q0": ((), found.field_variance + persistent - mean * mean, {"units": "energy^2"}),
         "criticality": ((), found.criticality, {"units": "max G |R|^2; memory diverges at 1"}),
         "entropy_rate": ((), entropy, {"units": kind}),
         "loss_floor": ((), entropy, {"units": kind}),
+        "entropy_production": ((), production, {"units": units}),
+        "entropy_production_per_spin": ((), production, {"units": units}),
         "own_past_error": (
             (),
             rule.sigma**2 * math.exp(-float(np.log1p(-whole).mean())),
@@ -281,6 +288,5 @@ def _partially_symmetric(method: StationaryDMFT, ensemble: ContextEnsemble) -> x
         variant=rule.variant,
         sigma=float(rule.sigma),
         residual=found.residual,
-        note="Partially symmetric couplings leave a memory: the tail is no power of one root, and the entropy production "
-        "is not known in closed form.",
+        note="Partially symmetric couplings leave a memory: the tail is no power of one root.",
     )
