@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import threading
@@ -10,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -254,11 +255,16 @@ def thread_count(threads: int | None) -> int:
     return min(allowed, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else allowed
 
 
+@functools.cache  # looking through the loaded libraries takes ten milliseconds; those of our products do not change
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401  # compiled products call its BLAS, which must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let every matrix product use one thread while our own threads run over tiles; restored on leaving."""
-    import scipy.linalg  # noqa: F401  # compiled products call its BLAS, which must be loaded to be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas"):
         yield
