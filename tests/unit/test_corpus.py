@@ -89,6 +89,10 @@ def test_the_files_are_read_without_the_library(tmp_path: Path) -> None:
     theory = json.loads((folder / "theory.json").read_text())
     assert theory["infinite"]["autocorrelation"][1] == record["c_theory"][1]
     assert corpus.theory == theory
+    assert f"loss floor                 {record['loss_floor']:.6f} nats" in str(corpus)
+    assert "entropy production" in str(corpus)
+    assert str(corpus).startswith(repr(corpus))
+    assert len(corpus) == 6
 
 
 @pytest.mark.parametrize("variant", ["ising", "probit", "gaussian", "spherical", "graded"])
@@ -254,6 +258,16 @@ def test_couplings_come_back_from_their_key(tmp_path: Path, structure: str) -> N
     assert np.array_equal(corpus.model.fields, model.fields)
     assert corpus.model.digest == model.digest
     assert corpus.record["independent_entries"] == (structure != "fast_transform")
+
+
+def test_couplings_in_single_precision_come_back_in_it(tmp_path: Path) -> None:
+    law = gf.LaggedGaussian(GAMMA)
+    model = gf.ExtendedContext(law.sample(n=16, seed=1, precision="single"))
+    corpus = written(tmp_path, model=model)
+    assert corpus.record["backend"]["precision"] == "single"
+    assert corpus.couplings.blocks.matrices.dtype == np.float32
+    assert corpus.model.digest == model.digest
+    assert np.array_equal(corpus.couplings.matrices, model.couplings.matrices)
 
 
 def test_couplings_of_ones_own_come_back_from_their_file(tmp_path: Path) -> None:

@@ -119,6 +119,20 @@ class Corpus:
             f"{r['sequences']} sequences of {r['length']} tokens)"
         )
 
+    def __str__(self) -> str:
+        """Say what a learner should know first: the loss floor, the teacher's loss, the entropy production."""
+        r = self.record
+        lines = [repr(self)]
+        for label, name in (
+            ("loss floor", "loss_floor"),
+            ("teacher's own loss", "entropy_rate_exact"),
+            ("entropy production", "entropy_production_per_spin"),
+            ("the same at infinite size", "entropy_production_per_spin_theory"),
+        ):
+            if r[name] is not None:
+                lines.append(f"  {label:26} {r[name]:.6f} nats per spin and step")
+        return "\n".join(lines)
+
     def __len__(self) -> int:
         return int(self.record["sequences"])
 
@@ -171,8 +185,9 @@ class Corpus:
         """The couplings, drawn again from their key, or read."""
         key = self.record["couplings"]["key"]
         if key is not None:
-            options = {name: value for name, value in key.items() if name not in ("n", "seed", "covariance")}
-            return LaggedGaussian(np.array(key["covariance"]), **options).sample(n=key["n"], seed=key["seed"])
+            draw = {name: key[name] for name in ("n", "seed", "precision")}
+            options = {name: value for name, value in key.items() if name not in (*draw, "covariance")}
+            return LaggedGaussian(np.array(key["covariance"]), **options).sample(**draw)
         arrays = self._arrays()
         return LaggedCouplings(arrays["factors"], DenseBlocks(arrays["blocks"]), arrays["mean"])
 

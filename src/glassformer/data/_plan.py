@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from glassformer._core._errors import invalid
 from glassformer._core._validation import as_choice, as_count, as_float_array, as_number
-from glassformer.couplings._operators import TILE, operator_of
+from glassformer.couplings._operators import TILE
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 
 MODES = ("batch", "trajectory", "windows")
@@ -84,8 +84,9 @@ class CorpusPlan:
     def backend(self) -> dict[str, Any]:
         """How the couplings were drawn and multiplied."""
         law = self.model.couplings.law
-        structure = operator_of(self.model.couplings, precision=self.precision).structure
-        return {"structure": structure, "degree": None if law is None else law.degree, "precision": self.precision}
+        structure, degree = ("given", None) if law is None else (law.structure, law.degree)
+        single = self.precision == "single" or drawn_in_single(self.model)
+        return {"structure": structure, "degree": degree, "precision": "single" if single else "double"}
 
     @property
     def independent_entries(self) -> bool:
@@ -95,6 +96,11 @@ class CorpusPlan:
     def ranges(self) -> dict[str, list[int]]:
         """Return first and last-but-one sequence of every split: whole sequences, never pieces of time."""
         return split_ranges(self.sequences, self.splits)
+
+
+def drawn_in_single(model: ExtendedContext) -> bool:
+    """Whether the couplings of a model are kept in single precision."""
+    return getattr(getattr(model.couplings.blocks, "matrices", None), "dtype", None) == np.float32
 
 
 def block_ranges(sequences: int) -> list[range]:

@@ -30,6 +30,7 @@ from glassformer.data._plan import (
     check_burn_in,
     check_shape,
     check_splits,
+    drawn_in_single,
 )
 from glassformer.data._theory import CorpusTheory, has_transient_theory, stationary_theory, transient_theory
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
@@ -231,6 +232,7 @@ def coupling_key(plan: CorpusPlan) -> dict[str, Any] | None:
         "degree": law.degree,
         "n": plan.model.n,
         "seed": couplings.seed,
+        "precision": "single" if drawn_in_single(plan.model) else "double",
     }
 
 

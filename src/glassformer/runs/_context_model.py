@@ -30,7 +30,7 @@ class ContextModelConfig(LawConfig):
     n: Annotated[int | None, Field(ge=1, description="sites of a draw from the law")] = None
     seed: Annotated[int, Field(ge=0, description="root seed of everything random; generated and stored if left out")]
 
-    def sample(self, n: int, **options: Any) -> ExtendedContext:
+    def sample(self, n: int, *, precision: str = "double", **options: Any) -> ExtendedContext:
         """Return the sample; a draw has `n` sites unless told otherwise, and `options` go to the law."""
         import glassformer as gf
 
@@ -38,7 +38,8 @@ class ContextModelConfig(LawConfig):
         if self.fields is not None and self.field:
             raise invalid("field", self.field, "left out beside fields", "fields has one for every site")
         if self.couplings is None:
-            return gf.ExtendedContext(self.law(**options).sample(n=self.n or n, seed=self.seed), fields=fields)
+            couplings = self.law(**options).sample(n=self.n or n, seed=self.seed, precision=precision)
+            return gf.ExtendedContext(couplings, fields=fields)
         for name in _LAW:
             if getattr(self, name) is not None:
                 raise invalid(name, getattr(self, name), "left out beside couplings", "couplings are the whole model")

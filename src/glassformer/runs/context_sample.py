@@ -48,7 +48,7 @@ class CorpusConfig(ContextModelConfig):
     ] = "gaussian"
     degree: Annotated[int | None, Field(ge=1, description="entries in a row of sparse couplings")] = None
     precision: Annotated[
-        Literal["double", "single"], Field(description="arithmetic of the products with gaussian couplings")
+        Literal["double", "single"], Field(description="of gaussian couplings and the products with them")
     ] = "double"
     burn_in: Annotated[
         int | None,
@@ -75,7 +75,7 @@ class CorpusConfig(ContextModelConfig):
 
         if self.couplings is not None and (self.structure != "gaussian" or self.degree is not None):
             raise invalid("structure", self.structure, "left out beside couplings", "couplings are the whole model")
-        model = self.sample(100, structure=self.structure, degree=self.degree)
+        model = self.sample(100, precision=self.precision, structure=self.structure, degree=self.degree)
         return plan_corpus(
             model, self.rule(), mode=self.mode, sequences=self.sequences, length=self.length, burn_in=self.burn_in,
             start=self.start, seed=self.seed, dtype=self.dtype, lags=self.lags, splits=self.splits,
