@@ -56,7 +56,7 @@ class ContextRun:
         self.files = None
         if checkpoint is not None:
             self.files = CheckpointFiles(checkpoint, self._identity(model, rule))
-        self.tiles = tile_ranges(range(replicas), self.motion.tile_width)
+        self.tiles = tile_ranges(range(replicas), self.motion.tile_width(lags))
         self.sums = ContextSums(
             n=model.n,
             context=model.context,
@@ -117,6 +117,8 @@ class ContextRun:
             return (
                 f"tokens grew beyond what can be squared after step {self.last_finite}: the linear dynamics is unstable"
             )
+        if self.motion.rule.variant == "spherical" and not self.motion.has_reversal:
+            return "tokens on the sphere age at zero temperature: averages over time depend on burn_in and steps"
         if growing:
             return "tokens kept growing: the dynamics is unstable or has not forgotten its start"
         if self.burn_in < 10 * self.motion.context and not self.measure.two_time:

@@ -34,6 +34,9 @@ _LAW = (
 )
 
 
+_SPHERE = ("wood1994", "marsaglia2000")
+
+
 def simulate_context(
     model: Any,
     rule: Any,
@@ -106,7 +109,7 @@ def simulate_context(
         status=status,
         method="TokenRule",
         wall_time=time.perf_counter() - began,
-        citations=[*rule.citations, "salmon2011"],
+        citations=[*rule.citations, *(_SPHERE if rule.variant == "spherical" else ()), "salmon2011"],
         model=model.digest,
         process="extended_context",
         dynamics=repr(rule),

@@ -338,7 +338,7 @@ def test_narrow_tiles_for_want_of_memory_change_no_bit(rule, monkeypatch):
     whole = tokens_of(rule, model, replicas=TILE + 3, steps=5)
     wide = gf.simulate(model, rule, steps=5, replicas=TILE + 3, seed=9)
     monkeypatch.setattr("glassformer.dynamics.context._motion._LARGEST_TILE", 150 * 8 * 100)
-    assert ContextMotion(model, rule, seed=1).tile_width < 16
+    assert ContextMotion(model, rule, seed=1).tile_width() < 16
     assert np.array_equal(tokens_of(rule, model, replicas=TILE + 3, steps=5), whole)
     assert np.allclose(gf.simulate(model, rule, steps=5, replicas=TILE + 3, seed=9).loss, wide.loss, rtol=1e-12)
     monkeypatch.setattr("glassformer.dynamics.context._motion._memory", lambda: 1000.0)

@@ -126,11 +126,11 @@ class ContextMotion:
             out[:, lag] = token
         return out
 
-    @property
-    def tile_width(self) -> int:
-        """Number of sequences that move together: as many as share a product, fewer where memory is short."""
-        slots = self.context + 4 * self.ahead + 1
-        each = 8 * self.n * (slots * max(1, self.operator.factors) + self.needs + 1)
+    def tile_width(self, depth: int = 0) -> int:
+        """Return how many sequences move together: as many as share a product, fewer where memory is short."""
+        products = (self.context + 2 * self.ahead) * max(1, self.operator.factors)
+        stored = self.dtype.itemsize * (max(depth, self.needs) + 1)
+        each = self.n * (8 * (products + 2 * self.ahead + 2) + stored)
         if each > (memory := _memory()):
             raise invalid(
                 "the memory of one sequence",

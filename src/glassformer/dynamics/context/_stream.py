@@ -92,7 +92,7 @@ def _pieces(
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     with Workers(threads) as workers:
         tiles = []
-        for first, count in tile_ranges(numbers, motion.tile_width):
+        for first, count in tile_ranges(numbers, motion.tile_width()):
             with one_blas_thread():
                 tiles.append(motion.open(motion.history(start, first, count), first, workers))
                 for _ in range(burn_in):
