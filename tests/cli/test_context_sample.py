@@ -179,3 +179,24 @@ def test_a_sweep_makes_a_corpus_at_every_point() -> None:
     succeed("sweep", "context/sample", *settings(**SMALL, beta="[0.5,1.0]"), "--seed", "1", "-o", "s")
     found = [gf.open_corpus(point).verify() for point in sorted(Path("s/points").iterdir())]
     assert sorted(corpus.record["beta"] for corpus in found) == [0.5, 1.0]
+
+
+def test_a_full_disk_is_told_before_anything_is_drawn_and_the_run_goes_on_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import errno
+    import os
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    command = ("run", "context/sample", *settings(**SMALL), "--seed", "3", "-o", "c")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        outcome = call(*command)
+    assert outcome.code == 2
+    assert "no space is left on the device of c" in outcome.err
+    assert not list(Path("c/artifacts").iterdir())
+    succeed("resume", "c")
+    sample("whole")
+    assert kept("c") == kept("whole")

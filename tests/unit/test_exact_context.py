@@ -217,9 +217,25 @@ def test_a_field_that_cancels_at_infinite_beta_is_a_fair_coin() -> None:
     assert float(rounding["entropy_rate"]) > 0.75 * math.log(2.0)
 
 
+def test_the_law_without_a_field_is_that_of_the_whole_chain() -> None:
+    from glassformer.theory.exact import stationary_law
+    from glassformer.theory.exact._context_chain import TokenChain
+
+    rule = gf.TokenRule(beta=1.7)
+    chain = TokenChain.of(cosines(2, 3), np.zeros(3), rule)
+    assert chain.symmetric
+    law = gf.ExactContext(rule).stationary_law(gf.ExtendedContext(cosines(2, 3)))
+    assert np.allclose(law, stationary_law(chain.transition()), rtol=1e-12, atol=0)
+    assert np.array_equal(law, law[::-1])
+    assert not TokenChain.of(cosines(2, 3), np.full(3, 1e-9), rule).symmetric
+    # so cold that a sequence never leaves one half of the states
+    cold = exact(np.eye(1)[None], beta=20.0)
+    assert cold["stationary_law"].values.tolist() == [0.5, 0.5]
+
+
 def test_a_temperature_too_low_to_tell_the_law_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="not unique to rounding; lower beta"):
-        exact(np.eye(3)[None], beta=1e4)
+        exact(np.eye(3)[None], fields=0.1, beta=1e4)
 
 
 def test_the_law_is_the_one_that_stays_and_states_are_numbered_as_documented() -> None:

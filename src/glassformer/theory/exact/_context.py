@@ -167,7 +167,13 @@ class ExactContext:
         if math.isinf(self.rule.beta):
             found = attractors(chain.transition(), np.full(chain.states, 1.0 / chain.states))
             return found.law, found
-        return stationary_law(chain.transition()), None
+        if not chain.symmetric:
+            return stationary_law(chain.transition()), None
+        # without a field a state and its negative, which has the complementary number, are as likely
+        half = chain.states // 2
+        rows = chain.transition()[:half]
+        law = 0.5 * stationary_law(rows[:, :half] + rows[:, : half - 1 : -1])
+        return np.concatenate([law, law[::-1]]), None
 
     def _listed(self, model: ExtendedContext) -> tuple[xr.Dataset, dict[str, Any]]:
         chain = self.chain(model)

@@ -63,6 +63,11 @@ class TokenChain:
         """Number of states, :math:`2^{KN}`."""
         return self.fields.shape[0]
 
+    @property
+    def symmetric(self) -> bool:
+        """Whether the negative of every state has the negative fields."""
+        return bool(np.array_equal(self.fields, -self.fields[::-1]))
+
     def token_at(self, lag: int) -> FloatArray:
         """Return the token that is `lag` steps old (1 is the newest) in every state, ``(state, site)``."""
         size = self.tokens.shape[0]
