@@ -24,9 +24,10 @@ from glassformer.theory.dmft._convolve import convolve, solve_banded
 from glassformer.theory.dmft._tail import lags_needed, slowest_root
 
 LONGEST = 1 << 17  # lags; a memory that needs more is reported as not converged
+LONGEST_WITH_MEAN = 1 << 13  # with means every lag costs an integral for each pair of nodes
 _SWEEPS = 6  # plain sweeps before Newton starts
 _RESCUE = 60  # plain sweeps after a Newton step that made things worse
-_RESCUES = 9
+_RESCUES = 9  # with means 4
 _STEPS = 120
 
 
@@ -118,12 +119,14 @@ def solve(
             good = found.status is not Status.CONVERGED or not equations.centred or _positive(found.state)
             status = found.status if good else Status.NOT_CONVERGED
             return found._replace(iterations=iterations, status=status)
-        if needed > LONGEST:
+        longest = LONGEST if equations.centred else LONGEST_WITH_MEAN
+        if needed > longest and 4 * size > longest:
             left = abs(found.root) ** size
-            return found._replace(
-                iterations=iterations, status=Status.NOT_CONVERGED, residual=max(found.residual, left)
-            )
-        state, sweeps = _resized(found.state, min(LONGEST, math.ceil(1.1 * needed))), 0
+            residual = max(found.residual, left)
+            return found._replace(iterations=iterations, status=Status.NOT_CONVERGED, residual=residual)
+        # too short a memory can look endless, so ask again with a longer one
+        size = 4 * size if needed > longest else math.ceil(1.1 * needed)
+        state, sweeps = _resized(found.state, min(longest, size)), 0
 
 
 def _positive(state: State) -> bool:
@@ -179,13 +182,24 @@ def _evaluate(equations: Equations, state: State) -> _Point:
 def _swept(equations: Equations, state: State) -> State:
     """Return the state after one plain sweep."""
     point = _evaluate(equations, state)
-    field = equations.feedback * state.mean + equations.field
-    pull = -equations.feedback * float(mean_slope(state.variance, equations.noise, field))
-    damped = point.scalars * np.array([1.0 / (1.0 + max(0.0, pull)), 1.0, 1.0, 0.0])  # or a negative feedback rings
-    mean, persistent, equal, _ = np.array([state.mean, state.persistent, state.equal, 0.0]) - damped
+    if equations.feedback < 0.0:  # plain iteration of the mean would ring
+        mean = _mean_against_itself(equations, state.variance)
+    else:
+        mean = state.mean - float(point.scalars[0])
+    persistent, equal = state.persistent - point.scalars[1], state.equal - point.scalars[2]
     connected = state.connected + state.persistent - point.by_lag - persistent
     after = State(connected, float(mean), float(persistent), float(equal), 1.0)
     return replace(after, variance=float(convolve(equations.sums, after.correlation, after.persistent)[0]))
+
+
+def _mean_against_itself(equations: Equations, variance: float) -> float:
+    r"""Return the one root of :math:`m=Ef(J^0m+\theta+\sqrt{Q_0}z)` for negative :math:`J^0`."""
+    from scipy.optimize import brentq
+
+    def excess(mean: float) -> float:
+        return mean - float(mean_response(equations.feedback * mean + equations.field, variance, equations.noise))
+
+    return float(brentq(excess, -1.0, 1.0, xtol=1e-15))
 
 
 def _columns(equations: Equations, point: _Point) -> tuple[FloatArray, FloatArray]:
@@ -267,7 +281,7 @@ def _newton(equations: Equations, state: State, *, tolerance: float, steps: int,
             state, point = trial, trial_point
         elif point.size <= tolerance:
             break  # rounding is all that is left
-        elif rescues == _RESCUES:
+        elif rescues == (_RESCUES if equations.centred else 4):
             break
         else:
             rescues += 1

@@ -210,7 +210,7 @@ def _solve_sigmoid(
                 note = "Below the onset at beta^2 max G = 1 all units are at rest."
             return _as_stationary(centred, rule, solved, drift, note)
     # a mean: from the polarised state down, along which the iteration is monotone
-    sign = -1.0 if theta < 0.0 else 1.0
+    sign = 0.0 if drift.sum() < 0.0 else math.copysign(1.0, theta)
     polarised = _nonlinear.uncorrelated(equations, size, sign)
     solved = run(equations, polarised, sweeps=40)
     if graded and solved.status is not Status.CONVERGED:
@@ -293,8 +293,9 @@ def _as_stationary(equations: Equations, rule: TokenRule, solved: Solved, drift:
     if status is Status.CONVERGED and abs(growth) >= 1.0:
         status = Status.OUT_OF_RANGE
         note = f"The stationary state is unstable: its mean oscillates and grows by {abs(growth):.6g} per step."
-    if status is Status.NOT_CONVERGED and lags_needed(root, 1e-13) > _nonlinear.LONGEST:
-        note = f"The memory is longer than {_nonlinear.LONGEST} lags (correlation time {correlation_time(root):.4g})."
+    longest = _nonlinear.LONGEST if equations.centred else _nonlinear.LONGEST_WITH_MEAN
+    if status is Status.NOT_CONVERGED and lags_needed(root, 1e-13) > longest:
+        note = f"The memory is longer than {longest} lags (correlation time {correlation_time(root):.4g})."
     return Stationary(
         rule,
         equations.sums,
