@@ -142,7 +142,7 @@ def test_bad_input_is_one_sentence(target: object, options: dict[str, object], w
 def test_the_link_is_inverted(variant: str, beta: float) -> None:
     link = Link(gf.TokenRule(variant, beta=beta))
     rho = np.linspace(-1.0, 1.0, 41)
-    assert np.abs(link.inverse(link.forward(rho)) - rho).max() < 1e-14
+    assert np.abs(link.inverse(link.forward(rho)) - rho).max() < 3e-14  # of which 1.5e-14 is the table
     assert link.inverse(np.array([2.0, -2.0])).tolist() == [1.0, -1.0]
 
 
