@@ -150,7 +150,7 @@ def _design(config: ContextDesignConfig, part: dict[str, Any], context: RunConte
 
 
 def _table(dataset: xr.Dataset) -> str:
-    value = {name: dataset[name].item() for name in dataset.data_vars if dataset[name].ndim == 0}
+    value = {str(name): dataset[name].item() for name in dataset.data_vars if dataset[name].ndim == 0}
     limit = next(name for name in value if name.startswith(("smallest_feasible", "largest_feasible")))
     lines = [
         f"{'feasible' if value['feasible'] else 'infeasible'}: {value['reason']}",
