@@ -253,6 +253,36 @@ def test_entropy_production_of_gaussian_tokens() -> None:
         assert np.mean(draws) == pytest.approx(of(law.covariance, law.transpose_covariance), abs=4.0 * error + 3.0 / n)
 
 
+@pytest.mark.parametrize(
+    ("gamma", "partner", "beta"),
+    [(*TWO, 2.0), ([[0.8]], [[-0.5]], 1.5), ([[1.0]], [[1.0]], 0.6), ([[0.7]], [[0.3]], 0.0), ([[0.0]], [[0.0]], 3.0)],
+)
+def test_the_spherical_transient_ends_in_the_stationary_state(gamma: Any, partner: Any, beta: float) -> None:
+    law, rule = law_of(gamma, partner), gf.TokenRule("spherical", beta=beta)
+    stationary = gf.solve(law, gf.StationaryDMFT(rule, lags=12))
+    late = transient(law, rule, 400)
+    assert np.allclose(late["autocorrelation"][:13], stationary["autocorrelation"], rtol=0, atol=1e-8)
+    assert np.allclose(late["response"].values[-1, :-14:-1], stationary["response"], rtol=0, atol=1e-8)
+    assert float(late["loss_floor"][-1]) == pytest.approx(float(stationary["loss_floor"]), abs=1e-8)
+
+
+def test_stationary_spherical_tokens() -> None:
+    rule = gf.TokenRule("spherical", beta=2.0)
+    gamma = np.array([[0.6, 0.3, -0.1], [0.3, 0.5, 0.2], [-0.1, 0.2, 0.4]])
+    without = gf.solve(law_of(gamma, np.zeros((3, 3))), gf.StationaryDMFT(rule))
+    plain = gf.solve(gf.LaggedGaussian(gamma), gf.StationaryDMFT(rule))
+    for name in ("multiplier", "q0", "gain", "loss_floor", "entropy_production"):
+        assert float(without[name]) == pytest.approx(float(plain[name]), rel=1e-9)
+    assert np.allclose(without["autocorrelation"], plain["autocorrelation"], atol=1e-10)
+    reversible = gf.solve(law_of([[1.0]], [[1.0]]), gf.StationaryDMFT(gf.TokenRule("spherical", beta=0.9)))
+    assert float(reversible["multiplier"]) == pytest.approx(1.81, rel=1e-10)  # 1 + beta^2 g
+    assert float(reversible["entropy_production"]) == pytest.approx(0.0, abs=1e-12)
+    with pytest.raises(MethodNotApplicableError, match=r"frozen at beta = 1.5.* ends at beta = 1[;.]"):
+        gf.solve(law_of([[1.0]], [[1.0]]), gf.StationaryDMFT(gf.TokenRule("spherical", beta=1.5)))
+    with pytest.raises(MethodNotApplicableError, match="finite beta"):
+        gf.solve(law_of(*TWO), gf.StationaryDMFT(gf.TokenRule("spherical", beta=COLD)))
+
+
 def test_fully_symmetric_couplings_may_carry_rounding() -> None:
     root = np.array([[0.31, 0.17], [0.23, 0.41]])
     gamma = 0.3 * root @ root.T

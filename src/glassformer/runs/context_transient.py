@@ -83,8 +83,11 @@ def _limit(config: TransientConfig, ensemble: Any, dataset: xr.Dataset, lags: in
     import glassformer as gf
 
     rule = config.rule()
-    if ensemble.law.transpose_covariance is not None and rule.variant != "gaussian":
-        return {}, "The stationary state of partially symmetric couplings has a closed form for gaussian tokens only."
+    if ensemble.law.transpose_covariance is not None and rule.variant not in ("gaussian", "spherical"):
+        return (
+            {},
+            "The stationary state of partially symmetric couplings is known for gaussian and spherical tokens only.",
+        )
     try:
         found = gf.solve(ensemble, gf.StationaryDMFT(rule, lags=max(lags, 1)))
         values = ("lag", found["autocorrelation"].values[: lags + 1], {"units": "s.s / N of the stationary state"})
@@ -99,7 +102,7 @@ def _limit(config: TransientConfig, ensemble: Any, dataset: xr.Dataset, lags: in
     try:
         found = gf.solve(ensemble, gf.Aging(rule, waiting_times=range(last - lags, last + 1), lags=max(lags, 1)))
     except MethodNotApplicableError as error:
-        return {}, str(error) if rule.variant in ("spherical", "gaussian") else why
+        return {}, str(error) if ensemble.law.transpose_covariance is None else why
     form = [float(found["two_time_correlation"].sel(waiting_time=last - lag, lag=lag)) for lag in range(lags + 1)]
     square = dataset["square"].sel(time=last - np.arange(lags + 1)).values
     raw = np.array(form) * np.sqrt(square) * np.sqrt(square[0])

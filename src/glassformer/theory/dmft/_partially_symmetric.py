@@ -119,19 +119,27 @@ def gaussian_entropy_production(law: LaggedGaussian) -> float:
 
     It vanishes for symmetric couplings of one lag, whose parallel updates are reversible.
     """
-    lag = np.arange(1, law.context + 1)
-    sums = np.array([np.trace(law.covariance[::-1], offset=d) for d in range(1 - law.context, law.context)])
+    c, product, square = reversed_moments(law)
+    return 0.5 * (c - 2.0 * product + square) - 0.5
+
+
+def reversed_moments(law: LaggedGaussian) -> tuple[float, float, float]:
+    r"""Return :math:`\langle s^2\rangle,\langle s\tilde h\rangle,\langle\tilde h^2\rangle` of Gaussian tokens with unit noise."""
+    context = law.context
+    sums = np.array([np.trace(law.covariance[::-1], offset=d) for d in range(1 - context, context)])
     cross = diagonal_sums(np.asarray(law.transpose_covariance))
-    before, size = math.inf, 1 << max(10, math.ceil(math.log2(64 * int(lag[-1]))))
+    before, size = np.full(3, math.inf), 1 << max(10, math.ceil(math.log2(64 * context)))
     while True:
-        omega = 2.0 * math.pi * np.arange(size) / size
+        omega = math.pi * np.arange(size // 2 + 1) / (size // 2)  # every integrand is even
+        weight = np.full(omega.size, 2.0 / size)
+        weight[[0, -1]] = 1.0 / size
         root, spectral = response_spectrum(law, omega), law.spectrum(omega)
         z = np.exp(1j * omega)
         both, across = z**2 * np.polynomial.polynomial.polyval(z, sums), spectrum(cross, omega)
-        c = np.abs(root) ** 2 / (1.0 - spectral * np.abs(root) ** 2)  # per sigma^2
+        c = np.abs(root) ** 2 / (1.0 - spectral * np.abs(root) ** 2)
         product = c * (both * root.conj() + across * root).real
         square = c * (spectral + 2.0 * across * (both * root.conj() ** 2).real + (across * np.abs(root)) ** 2)
-        value = 0.5 * float(np.mean(c - 2.0 * product + square)) - 0.5
-        if abs(value - before) <= 1e-13 * (1.0 + float(c.mean())) or size >= _LONGEST:
-            return value
-        before, size = value, 2 * size
+        found = np.array([weight @ c, weight @ product, weight @ square])
+        if np.abs(found - before).max() <= 1e-13 * found[0] or size >= _LONGEST:
+            return float(found[0]), float(found[1]), float(found[2])
+        before, size = found, 2 * size

@@ -80,7 +80,7 @@ def _mean_log_cosh(mean: FloatArray, variance: FloatArray) -> FloatArray:
     return folded + gaussian_average(lambda u: np.log1p(np.exp(-2.0 * np.abs(u))), mean, variance)
 
 
-def _sphere_normalizer(square: FloatArray) -> FloatArray:
+def sphere_normalizer(square: FloatArray) -> FloatArray:
     r"""Return :math:`\frac1N\log\int e^{\beta s\cdot h}` on the sphere for large N, with :math:`square=\beta^2h\cdot h/N`."""
     root = np.sqrt(1.0 + 4.0 * square)
     return np.asarray(0.5 * (root - 1.0 - np.log(0.5 * (1.0 + root))))
@@ -149,7 +149,7 @@ def step_entropy_production(
         square = beta**2 * (forward + mu**2)
         gain = 2.0 * beta / (1.0 + np.sqrt(1.0 + 4.0 * square))
         drift = beta * gain * (forward + mu**2 - crossed - mu * mu_back)
-        return drift - _sphere_normalizer(square) + _sphere_normalizer(beta**2 * (backward + mu_back**2))
+        return drift - sphere_normalizer(square) + sphere_normalizer(beta**2 * (backward + mu_back**2))
     if rule.variant == "probit":
         ahead, behind = (beta * mu, beta**2 * forward), (beta * mu_back, beta**2 * backward)
         return _probit_production(*ahead, *behind, beta**2 * crossed)

@@ -230,10 +230,14 @@ def _partially_symmetric(method: StationaryDMFT, ensemble: ContextEnsemble) -> x
 
     clock = time.perf_counter()
     law, rule = ensemble.law, method.rule
+    if rule.variant == "spherical":
+        from glassformer.theory.dmft._partially_spherical import spherical_result
+
+        return spherical_result(method, ensemble)
     if rule.variant != "gaussian":
         raise MethodNotApplicableError(
-            f"StationaryDMFT solves partially symmetric couplings for variant='gaussian' only, not {rule.variant!r}: a "
-            "site remembers its own past; TransientDMFT follows it for every other rule."
+            "StationaryDMFT solves partially symmetric couplings for variant='gaussian' and 'spherical' only, not "
+            f"{rule.variant!r}: a site remembers its own past; TransientDMFT follows it for every rule."
         )
     if np.any(law.mean):
         raise MethodNotApplicableError(
