@@ -73,14 +73,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         | {"sweeps": 200, "max_sweeps": 6200},
     ),
     "overlap-matrices": ("honkoop2025/overlap-matrices", {"seed": 1}),
-    "two-time": ("zavatone2025/two-time", {"n": 300, "seed": 1}),
+    "two-time": ("zavatone2025/two-time", {"n": 200, "seed": 1}),
     "stationary": ("zavatone2025/stationary", {"n": 120, "steps": 150, "seed": 1}),
     "stability": ("zavatone2025/stability", {"seed": 1}),
     "finite-size": ("zavatone2025/finite-size", {"sizes": (40, 120), "seed": 1}),
     "spherical": ("zavatone2025/spherical", {}),
-    "design": ("zavatone2025/design", {"n": 100, "steps": 100, "seed": 1}),
+    "design": ("zavatone2025/design", {"n": 60, "steps": 60, "seed": 1}),
     "irreversibility": ("zavatone2025/irreversibility", {"seed": 1}),
-    "learning": ("zavatone2025/learning", {"n": 24, "logistic_ratios": (8.0, 12.0, 20.0, 40.0), "steps": 300, "seed": 1}),
+    "learning": (
+        "zavatone2025/learning",
+        {"n": 24, "logistic_ratios": (8.0, 12.0, 20.0, 40.0), "steps": 300, "seed": 1},
+    ),
 }
 PAPERS = [name for name in NAMES if not name.startswith(("vector/", "sk/", "context/"))]
 
@@ -443,6 +446,74 @@ def test_the_closed_form_misses_two_over_d_and_amos_a_tenth_over_d(result):
     median = dataset["magnetization_rms_difference_median"]
     assert (median.sel(kind="large_d") > 5 * median.sel(kind="amos")).all()
     assert int(dataset["doubtful_solutions"]) == 0
+
+
+# Extended-context models
+
+
+def test_two_starts_end_in_one_stationary_state_but_do_not_age_alike(result):
+    theory = result("two-time")["two_time_correlation"]
+    gap = np.abs(theory.sel(start="independent") - theory.sel(start="repeated"))
+    assert (gap.sel(case=["Ising", "probit"], time=30, time_=[28, 29, 30]) < 1e-3).all()
+    assert (gap.sel(case="Ising", time=2, time_=1) > 1e-3).all()
+    late = theory.sel(case="spherical, T = 0", start="repeated")
+    assert float(late.sel(time=30, time_=26) - late.sel(time=15, time_=11)) > 0.02  # memory grows with age
+
+
+def test_a_covariance_that_is_not_diagonal_may_have_no_memory(result):
+    dataset = result("stationary").isel(lag=slice(1, None))
+    assert not np.any(dataset["autocorrelation"].sel(law=["diagonal", "zero_sum"]))
+    assert (np.abs(dataset["autocorrelation"].sel(law="example", lag=1)) > 0.05).all()
+    law = gf.LaggedGaussian([[0.5, 0.2, 0.0], [0.2, 0.5, -0.2], [0.0, -0.2, 0.5]])  # and yet its transient has
+    transient = gf.solve(law, gf.TransientDMFT(gf.TokenRule(beta=1.0), steps=3, start="repeated"))
+    assert float(transient["two_time_correlation"].sel(time=2, time_=1)) > 0.05
+
+
+def test_memory_of_two_lags_grows_towards_the_edge_of_the_stable_region(result):
+    dataset = result("stability")
+    assert not (dataset["stable"] & ~dataset["feasible"]).any()
+    time = dataset["correlation_time"]
+    upper = time.isel(g1=slice(time.sizes["g1"] // 2, None)).values
+    steps = np.diff(upper, axis=1)
+    assert (steps[np.isfinite(steps)] > 0).all()
+    assert np.isnan(time.values[~dataset["stable"].values]).all()
+
+
+def test_only_the_infeasible_target_asks_for_a_negative_spectrum(result):
+    dataset = result("design")
+    asked = dataset["inverted_coupling_spectrum"].min("frequency")
+    assert ((asked > 0.0) == dataset["feasible"]).all()
+    assert (dataset["coupling_spectrum"] > -1e-9).all()
+    assert "not positive definite" in dataset["reason"].sel(case="damped cosine").item()
+
+
+def test_spherical_memory_grows_with_beta_and_the_aging_form_becomes_exact(result):
+    dataset = result("spherical")
+    assert (dataset["correlation_time"].diff("beta") > 0).all()
+    assert (dataset["aging_gap"].diff("waiting_time") < 0).all()
+
+
+def test_members_with_one_correlation_lie_within_the_range_of_entropy_production(result):
+    dataset = result("irreversibility")
+    member = dataset["entropy_production_member"]
+    assert (member <= dataset["entropy_production_highest"] + 1e-12).all()
+    assert (member >= dataset["entropy_production_lowest"] - 1e-12).all()
+    example = dataset["entropy_production_example"]
+    assert (example <= dataset["entropy_production_highest"].sel(law="example") + 1e-3 * example).all()
+    gap = member.sel(member="maximum phase") - member.sel(member="minimum phase")
+    assert (gap.sel(law="long memory") > 0).all()
+    assert (np.sign(gap.sel(law="example", beta=[0.5, 3.0])) == [-1, 1]).all()
+
+
+def test_a_student_who_knows_the_law_is_best_and_the_likelihood_is_above_its_asymptote(result):
+    dataset = result("learning")
+    for task in ("max_det", "rank_one"):
+        theory = dataset[f"{task}_excess_curve"]
+        assert (theory.sel(student="Bayes") <= theory.drop_sel(student="Bayes")).all()
+        assert (theory.sel(student="ridge") <= theory.sel(student="least squares") * (1 + 1e-9)).all()
+        assert (dataset[f"{task}_excess"].sel(student="Bayes", ratio=[0.9, 1.0, 1.1]) < 0.7).all()
+    likelihood = dataset["ising_excess_theory"].sel(ising_student="likelihood")
+    assert (likelihood > dataset["ising_excess_asymptote"]).all()
 
 
 # All of them
