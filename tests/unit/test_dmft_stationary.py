@@ -660,6 +660,32 @@ def test_ends_of_temperature() -> None:
     assert not flat["autocorrelation"][1:].any()
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-9, 1e9, 1e200])
+def test_only_beta_squared_times_the_covariance_matters_at_any_scale(scale: float) -> None:
+    for variant in ("ising", "probit", "graded", "spherical"):
+        rule = gf.TokenRule(variant, beta=1.8 / math.sqrt(scale))
+        scaled = gf.solve(gf.LaggedGaussian(scale * GAMMA), gf.StationaryDMFT(rule))
+        plain = gf.solve(gf.LaggedGaussian(GAMMA), gf.StationaryDMFT(gf.TokenRule(variant, beta=1.8)))
+        assert np.allclose(scaled["autocorrelation"], plain["autocorrelation"], rtol=0, atol=1e-12)
+        for name in set(plain) & {"loss_floor", "entropy_production", "criticality", "correlation_time"}:
+            assert float(scaled[name]) == pytest.approx(float(plain[name]), rel=1e-10)
+        assert float(scaled["q0"]) == pytest.approx(scale * float(plain["q0"]), rel=1e-10)
+
+
+@pytest.mark.parametrize("beta", [0.3, 3.0, INF])
+@pytest.mark.parametrize("field", [0.0, 0.2, -1.0])
+def test_couplings_that_have_a_mean_but_no_spread(beta: float, field: float) -> None:
+    for variant in ("ising", "graded"):
+        law = gf.LaggedGaussian(np.zeros((2, 2)), mean=[0.5, 0.9])
+        found = gf.solve(gf.ContextEnsemble(law, field=field), gf.StationaryDMFT(gf.TokenRule(variant, beta=beta)))
+        m = math.copysign(1.0, field)
+        for _ in range(3000):
+            m = math.tanh(beta * (1.4 * m + field)) if beta < INF else math.copysign(1.0, 1.4 * m + field)
+        assert float(found["magnetization"]) == pytest.approx(m, abs=1e-9)
+        assert np.allclose(found["autocorrelation"][1:], m * m, atol=1e-9)
+        assert float(found["autocorrelation"][0]) == pytest.approx(1.0 if variant == "ising" else m * m, abs=1e-9)
+
+
 def test_what_a_rule_has_no_number_for_is_left_out_and_said() -> None:
     law = gf.LaggedGaussian(GAMMA)
     graded = gf.solve(law, gf.StationaryDMFT(gf.TokenRule("graded", beta=2.0)))

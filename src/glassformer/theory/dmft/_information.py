@@ -26,6 +26,8 @@ def entropy_rate(found: Stationary) -> float | None:
 
     if found.rule.variant == "spherical":
         return None if math.isinf(found.multiplier) else 0.5 * math.log(2.0 * math.pi * math.e / found.multiplier)
+    if found.rule.variant in ("ising", "probit") and found.rule.beta * math.sqrt(found.field_variance) > _COLDEST:
+        return 0.0
     value = loss_floor(found.rule, np.array(found.field_mean), np.array(found.field_variance))
     return None if value is None else float(value)
 
@@ -47,9 +49,13 @@ def entropy_production(covariance: FloatArray, found: Stationary) -> float | Non
     if rule.variant == "gaussian":
         return (found.field_variance - crossed) / rule.sigma**2
     if rule.variant == "probit":
+        if rule.beta * math.sqrt(found.field_variance) > _COLDEST:
+            return None
         return _probit_production(rule.beta, found.field_mean, found.field_variance, crossed)
     return rule.beta * found.gain * (found.field_variance - crossed)
 
+
+_COLDEST = 1e140  # beta sqrt(Q_0) whose square leaves the range of numbers
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 
@@ -63,6 +69,8 @@ def _probit_production(beta: float, mean: float, variance: float, crossed: float
     u, v = beta * mean, beta**2 * variance
     deviation = math.sqrt(v)
     ratio = crossed / variance
+    if v + u * u < 1e-10:  # differences of the law drown in rounding; its expansion is exact to their square
+        return 2.0 / math.pi * v * (1.0 - ratio)
     width = math.sqrt(1.0 + max(v * (1.0 - ratio) * (1.0 + ratio), 0.0))
     # panels that double away from 0, where the integrand bends on the scale 1, and end 10 deviations from the mean
     low, high = u - 10.0 * deviation, u + 10.0 * deviation

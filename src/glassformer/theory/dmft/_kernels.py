@@ -57,10 +57,11 @@ def centred(q, q0, variances, weights, average, by_q, by_q0):
             for l in range(j + 1):
                 b = q0 + variances[l]
                 weight = weights[j] * weights[l] * (1.0 if l == j else 2.0)
-                root = math.sqrt(a * b)
-                ratio = min(1.0, max(-1.0, q[k] / root))
-                density = weight / (root * math.sqrt(max((1.0 - ratio) * (1.0 + ratio), 1e-30)))
-                total += weight * math.asin(ratio)
+                # A B - q^2 without cancellation as q tends to q0 and the noise to 0
+                rest = (q0 - q[k]) * (q0 + q[k]) + q0 * (variances[j] + variances[l]) + variances[j] * variances[l]
+                root = math.sqrt(max(rest, 1e-30 * a * b))
+                density = weight / root
+                total += weight * math.atan2(q[k], root)
                 slope += density
                 other += density * (1.0 / a + 1.0 / b)
         average[k] = _TWO_OVER_PI * total
@@ -101,7 +102,8 @@ def shifted(q, q0, mean, variances, weights, points, angle_weights, average, by_
                     part = erfs[j] * erfs[l] + _TWO_OVER_PI * angle * integral
                     total += weight * part * (1.0 if l == j else 2.0)
                 # slopes: f_a' is 2 / sqrt(2 pi A) times a Gaussian; given that x = 0 there, y is Gaussian again
-                rest = b * max((1.0 - ratio) * (1.0 + ratio), 1e-30)
+                rest = (q0 - q[k]) * (q0 + q[k]) + q0 * (variances[j] + variances[l]) + variances[j] * variances[l]
+                rest = max(rest / a, 1e-30 * b)
                 front = 2.0 / math.sqrt(2.0 * math.pi * a) * math.exp(-0.5 * ma * ma)
                 u = mean * ((1.0 - ratio) if l == j else (1.0 - q[k] / a)) / math.sqrt(2.0 * rest)
                 density = 2.0 / math.sqrt(2.0 * math.pi * rest) * math.exp(-u * u)

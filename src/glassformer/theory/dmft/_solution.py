@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from glassformer._core._arcsine_mixture import NoiseMixture, mean_slope
+from glassformer._core._arcsine_mixture import NoiseMixture, mean_response, mean_slope
 from glassformer._core._errors import InvalidInputError, invalid
 from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray, as_count, as_float_array, as_number
@@ -25,6 +25,8 @@ from glassformer.theory.dmft._tail import correlation_time, lags_needed, order_r
 _LONGEST_LINEAR = 1 << 16  # entries that are kept of a linear rule; the rest follows from the recursion
 _LOOSEST = 1e-8  # the residual of a linear rule beyond which it counts as not solved
 _TOO_LONG = "The memory is too long for a context of this length."
+_RINGING = "The stationary state is unstable: its mean oscillates and grows by {:.6g} per step."
+_WEAKEST = 1e-140  # of beta sqrt(g_0): below it correlations underflow, above its inverse the rule is the sign
 _NEAR_ONSET = 1.6  # graded units: below this gain Newton needs a warm start
 
 
@@ -168,7 +170,7 @@ def solve_stationary(
         return _solve_gaussian(sums, rule, lags, drift, float(field))
     if rule.variant == "spherical":
         return _solve_spherical(sums, rule, lags, drift, float(field))
-    return _solve_sigmoid(sums, rule, lags, tolerance, start, drift, float(field), noise or rule.noise)
+    return _solve_sigmoid(sums, rule, lags, tolerance, start, drift, float(field), noise)
 
 
 # --- sigmoid rules ----------------------------------------------------------------------------------------------------
@@ -182,13 +184,43 @@ def _solve_sigmoid(
     start: Stationary | npt.ArrayLike | None,
     drift: FloatArray,
     theta: float,
+    noise: NoiseMixture | None,
+) -> Stationary:
+    """Solve in units in which g_0 = 1, so that no scale of the couplings or of beta leaves the range of numbers."""
+    size = max(lags or 0, 2 * sums.size + 2, 32)
+    power = float(sums[0])
+    unit = math.sqrt(power)
+    beta = float(rule.beta) * unit if unit > 0.0 else 0.0  # all that matters beside shapes
+    if beta < _WEAKEST:
+        if rule.beta > 0.0 and (drift.sum() or theta):
+            return _only_a_mean(sums, rule, size, drift, theta)
+        return _without_memory(sums, rule, size, theta)
+    bare = TokenRule(rule.variant, beta=math.inf if beta > 1.0 / _WEAKEST else beta)
+    mixture = bare.noise if noise is None else NoiseMixture(noise.variances / power, noise.weights)
+    found = _solve_scaled(sums / power, bare, size, tolerance, start, drift / unit, theta / unit, mixture)
+    return replace(
+        found,
+        rule=rule,
+        diagonal_sums=sums,
+        field_variance=found.field_variance * power,
+        field_mean=found.field_mean * unit,
+        gain=found.gain / unit,
+        slope=found.slope / power,
+    )
+
+
+def _solve_scaled(
+    sums: FloatArray,
+    rule: TokenRule,
+    size: int,
+    tolerance: float,
+    start: Stationary | npt.ArrayLike | None,
+    drift: FloatArray,
+    theta: float,
     noise: NoiseMixture,
 ) -> Stationary:
-    size = max(lags or 0, 2 * sums.size + 2, 32)
     graded = rule.variant == "graded" and not math.isinf(rule.beta)
     equations = Equations(sums, noise, graded, float(drift.sum()), theta)
-    if not np.isfinite(noise.variances).all() or (sums[0] == 0.0 and equations.centred):
-        return _without_memory(equations, rule, size)
     run = functools.partial(_nonlinear.solve, lags=size, tolerance=tolerance)
     centred = Equations(sums, noise, graded)
     if theta == 0.0:
@@ -220,17 +252,46 @@ def _solve_sigmoid(
     return _as_stationary(equations, rule, solved, drift, "")
 
 
-def _without_memory(equations: Equations, rule: TokenRule, size: int) -> Stationary:
+def _without_memory(sums: FloatArray, rule: TokenRule, size: int, theta: float) -> Stationary:
     """Return the answer without couplings (or at beta = 0): tokens are independent coin tosses, or at rest."""
-    graded = equations.graded
-    at_zero = not np.isfinite(equations.noise.variances).all()
-    if not at_zero and not graded and math.isinf(rule.beta):
+    if math.isinf(rule.beta):
         raise invalid("diagonal_sums[0]", 0.0, "> 0 at beta=inf", "the sign of a field that is always 0 is undecided")
     correlation = np.zeros(size + 1)
-    correlation[0] = 0.0 if graded else 1.0
-    variance = float(equations.sums[0]) * correlation[0]
-    gain = 0.0 if at_zero else float(mean_slope(0.0, equations.noise))
-    return Stationary(rule, equations.sums, correlation, variance, gain**2, gain, 0j, field_mean=equations.field)
+    correlation[0] = 0.0 if rule.variant == "graded" else 1.0
+    gain = math.sqrt(2.0 / math.pi) * rule.beta if rule.variant == "probit" else rule.beta
+    variance = float(sums[0]) * correlation[0]
+    return Stationary(rule, sums, correlation, variance, gain**2, gain, 0j, field_mean=theta)
+
+
+def _only_a_mean(sums: FloatArray, rule: TokenRule, size: int, drift: FloatArray, theta: float) -> Stationary:
+    r"""Return the answer when couplings have a mean but no spread: :math:`m=f(J^0m+\theta)` at every site."""
+    from scipy.optimize import brentq
+
+    total, noise, graded = float(drift.sum()), rule.noise, rule.variant == "graded"
+    if math.isinf(rule.beta) and total < 0.0:
+        raise invalid("diagonal_sums[0]", 0.0, "> 0 at beta=inf with couplings of negative mean", "the signs alternate")
+
+    def excess(mean: float) -> float:
+        return mean - float(mean_response(total * mean + theta, 0.0, noise))
+
+    if theta == 0.0 and float(mean_slope(0.0, noise)) * total <= 1.0:
+        mean = 0.0
+    elif total <= 0.0:
+        mean = float(brentq(excess, -1.0, 1.0, xtol=1e-16))
+    else:
+        sign = math.copysign(1.0, theta)
+        mean = sign if excess(sign) == 0.0 else float(brentq(excess, 1e-12 * sign, sign, xtol=1e-16))
+    correlation = np.full(size + 1, mean * mean)
+    if not graded:
+        correlation[0] = 1.0
+    field = total * mean + theta
+    gain = float(mean_slope(0.0, noise, field))
+    growth = order_root(drift, gain)
+    return Stationary(
+        rule, sums, correlation, 0.0, gain**2, gain, 0j, mean, mean * mean, field,
+        status=Status.CONVERGED if abs(growth) < 1.0 else Status.OUT_OF_RANGE,
+        note="" if abs(growth) < 1.0 else _RINGING.format(abs(growth)), growth=growth,
+    )  # fmt: skip
 
 
 def _quiet(rule: TokenRule, size: int) -> Solved:
@@ -292,7 +353,7 @@ def _as_stationary(equations: Equations, rule: TokenRule, solved: Solved, drift:
         root = slowest_root(equations.sums, solved.slope)
     if status is Status.CONVERGED and abs(growth) >= 1.0:
         status = Status.OUT_OF_RANGE
-        note = f"The stationary state is unstable: its mean oscillates and grows by {abs(growth):.6g} per step."
+        note = _RINGING.format(abs(growth))
     longest = _nonlinear.LONGEST if equations.centred else _nonlinear.LONGEST_WITH_MEAN
     if status is Status.NOT_CONVERGED and lags_needed(root, 1e-13) > longest:
         note = f"The memory is longer than {longest} lags (correlation time {correlation_time(root):.4g})."
@@ -351,7 +412,7 @@ def _solve_gaussian(sums: FloatArray, rule: TokenRule, lags: int | None, drift: 
         rule,
         sums,
         correlation,
-        float(correlation[0] - power - mean * mean),
+        float(convolve(sums, correlation, persistent)[0]),
         1.0,
         1.0,
         process.root,
@@ -397,12 +458,12 @@ def _solve_spherical(
     condensed = theta == 0.0 and point.magnetization != 0.0
     if abs(growth) >= 1.0 + (1e-9 if condensed else 0.0):
         status = Status.OUT_OF_RANGE
-        note = f"The stationary state is unstable: its mean oscillates and grows by {abs(growth):.6g} per step."
+        note = _RINGING.format(abs(growth))
     return Stationary(
         rule,
         sums,
         correlation,
-        (1.0 - point.magnetization**2 - 1.0 / point.multiplier) / point.x if point.x > 1e-12 else float(sums[0]),
+        float(convolve(sums, correlation, point.persistent)[0]),
         point.x,
         gain,
         process.root,

@@ -42,8 +42,8 @@ def spherical_point(sums: FloatArray, beta: float, *, feedback: float = 0.0, fie
 
     total = float(sums[0] + 2.0 * sums[1:].sum())
     top = max(extreme_spectrum(sums).maximum, 0.0)
-    if beta == 0.0:
-        return SphericalPoint(0.0, 1.0, solve_process(0.0 * sums), 0.0, 0.0, 0.0)
+    if beta * max(math.sqrt(top), abs(feedback), abs(field)) < 1e-140:
+        return SphericalPoint(beta * beta, 1.0, solve_process(0.0 * sums), 0.0, 0.0, 0.0)
     ceiling = min(1.0 / top if top > 0.0 else math.inf, feedback**-2 if feedback > 0.0 else math.inf)
     if math.isinf(ceiling):  # c_0 = x theta^2 / (1 - sqrt(x) J0)^2 + sqrt(x) / beta <= 1
         ceiling = 1.01 * beta**2
@@ -83,7 +83,7 @@ def spherical_point(sums: FloatArray, beta: float, *, feedback: float = 0.0, fie
         raise invalid(
             "beta",
             beta,
-            "below about 1e9 for variant='spherical', since memory grows like beta",
+            f"below about {1e9 / math.sqrt(top):.3g} for variant='spherical' with these couplings, since memory grows like beta",
             "at beta=inf the tokens age: use TransientDMFT",
         )
     else:

@@ -178,7 +178,8 @@ def _means(found: Stationary, ensemble: ContextEnsemble) -> dict[str, Any]:
         "persistent_correlation": (found.persistent, "s.s / N at long lags"),
         "order_root": (abs(found.growth), "modulus, growth of a small change of the mean per step"),
     }
-    if ensemble.field == 0.0 and found.rule.variant != "gaussian":
+    decided = found.diagonal_sums[0] > 0.0 or not math.isinf(found.rule.beta)
+    if ensemble.field == 0.0 and found.rule.variant != "gaussian" and decided:
         rest = found if found.magnetization == 0.0 else solve_stationary(found.diagonal_sums, found.rule)
         growth = order_root(np.asarray(ensemble.law.mean), rest.gain)
         values["order_root_at_zero"] = (abs(growth), "modulus, the same at magnetization 0")
