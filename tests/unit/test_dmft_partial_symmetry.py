@@ -263,6 +263,7 @@ def test_the_spherical_transient_ends_in_the_stationary_state(gamma: Any, partne
     late = transient(law, rule, 400)
     assert np.allclose(late["autocorrelation"][:13], stationary["autocorrelation"], rtol=0, atol=1e-8)
     assert np.allclose(late["response"].values[-1, :-14:-1], stationary["response"], rtol=0, atol=1e-8)
+    assert float(stationary["token_spectrum"].integrate("frequency")) == pytest.approx(math.pi, rel=1e-6)
     assert float(late["loss_floor"][-1]) == pytest.approx(float(stationary["loss_floor"]), abs=1e-8)
 
 

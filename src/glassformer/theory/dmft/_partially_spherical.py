@@ -16,6 +16,7 @@ from glassformer.couplings import LaggedGaussian
 from glassformer.models import ContextEnsemble
 from glassformer.theory.dmft._partially_symmetric import (
     gaussian_criticality,
+    response_spectrum,
     reversed_moments,
     solve_partially_symmetric_gaussian,
 )
@@ -24,6 +25,7 @@ from glassformer.theory.dmft._path_information import sphere_normalizer
 if TYPE_CHECKING:
     import xarray as xr
 
+_FREQUENCIES = 257
 _COLDEST = 12.0  # -log of the distance from criticality, down to which every memory is resolved
 
 
@@ -56,8 +58,7 @@ def solve_partially_symmetric_spherical(law: LaggedGaussian, beta: float, lags: 
     from scipy.optimize import brentq
 
     def scaled(gain: float) -> LaggedGaussian:
-        partner = np.asarray(law.transpose_covariance)
-        return LaggedGaussian(gain**2 * law.covariance, transpose_covariance=gain**2 * partner)
+        return _scaled(law, gain)
 
     if beta == 0.0 or not law.covariance.any():
         gain, moments = beta, (1.0, 0.0, 0.0)
@@ -101,6 +102,11 @@ def solve_partially_symmetric_spherical(law: LaggedGaussian, beta: float, lags: 
         max(found.residual, abs(square - 1.0)),
         production,
     )
+
+
+def _scaled(law: LaggedGaussian, gain: float) -> LaggedGaussian:
+    partner = np.asarray(law.transpose_covariance)
+    return LaggedGaussian(gain**2 * law.covariance, transpose_covariance=gain**2 * partner)
 
 
 def _frozen(beta: float, last: float, before: float) -> str:
@@ -164,7 +170,17 @@ def spherical_result(method: Any, ensemble: ContextEnsemble) -> xr.Dataset:
     variables["autocorrelation"] = ("lag", found.autocorrelation, {"units": "s.s / N, means not subtracted"})
     variables["response"] = ("lag", found.response, {"units": "mean of ds_t / dtheta_(t - lag)"})
     variables["diagonal_sums"] = ("distance", law.diagonal_sums, {"units": "energy^2"})
-    coordinates = {"lag": np.arange(method.lags + 1), "distance": np.arange(law.context)}
+    frequency = np.linspace(0.0, math.pi, _FREQUENCIES)
+    root = np.abs(response_spectrum(_scaled(law, found.gain), frequency)) ** 2
+    spectral = law.spectrum(frequency)
+    tokens = root / (found.multiplier * (1.0 - found.gain**2 * spectral * root))
+    variables["coupling_spectrum"] = ("frequency", spectral, {"units": "energy^2"})
+    variables["token_spectrum"] = ("frequency", tokens, {"units": "s.s / N"})
+    coordinates = {
+        "frequency": ("frequency", frequency, {"units": "radians per step"}),
+        "lag": np.arange(method.lags + 1),
+        "distance": np.arange(law.context),
+    }
     return attach_evidence(
         xr.Dataset(variables, coords=coordinates),
         status=Status.CONVERGED if found.residual < 1e-9 else Status.NOT_CONVERGED,
