@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import toy_runs
 from command_line import everything, refuse, settings, succeed
 
 import glassformer as gf
-from glassformer._core._errors import InvalidInputError, StoreDamagedError
+from glassformer._core._errors import InvalidInputError, StoreDamagedError, StoreError
 from glassformer._core._random import normals
 from glassformer.sweeps import RunSpec, inspect_directory, resume
 from glassformer.sweeps import _run as run_module
@@ -161,3 +162,26 @@ def test_every_point_of_a_sweep_has_artifacts_of_its_own() -> None:
 def test_finish_without_artifacts_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="finish but no artifacts"):
         RunSpec(name="a:B", summary="", config=toy_runs.ToyConfig, compute=toy_runs.compute, finish=lambda *_: None)
+
+
+def test_what_a_killed_writer_left_among_the_drafts_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "finish_artifacts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            shelf("a")
+    Path("a/artifacts/.table.npy.77-ab.tmp").write_bytes(b"half")
+    resume("a")
+    assert kept("a") == kept("whole")
+
+
+def test_a_file_that_is_not_among_the_artifacts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    close = toy_runs.close_table
+
+    def more(config: Any, datasets: Any, folder: Path) -> None:
+        close(config, datasets, folder)
+        (folder / "surprise.txt").write_text("!")
+
+    monkeypatch.setattr(toy_runs, "SHELF", dataclasses.replace(toy_runs.SHELF, finish=more))
+    with pytest.raises(StoreError, match=r"surprise\.txt.*not among its artifacts"):
+        shelf("a")

@@ -472,3 +472,24 @@ def test_a_draft_that_was_lost_is_drawn_again_in_spite_of_its_checkpoint(
     again = _generate.write_block(plan, tmp_path, plan.blocks[0], checkpoint=tmp_path / "checkpoint")
     assert (tmp_path / "tokens.npy").read_bytes() == data
     assert again.digests == first.digests
+
+
+def test_a_draft_is_written_piece_by_piece_by_several_hands(tmp_path: Path) -> None:
+    from glassformer.data._files import Draft, matching_array
+
+    path = tmp_path / "a.npy"
+    wanted = np.arange(5 * 7 * 3, dtype=np.float32).reshape(5, 7, 3)
+    first, second = Draft(path, (5, 7, 3), np.float32), Draft(path, (5, 7, 3), np.float32)
+    first.write(slice(0, 2), slice(0, 7), wanted[:2])
+    second.write(slice(2, 5), slice(0, 4), wanted[2:, :4])
+    first.write(slice(2, 5), slice(4, 7), wanted[2:, 4:])
+    for draft in (first, second):
+        draft.flush()
+        draft.close()
+        assert np.array_equal(draft.array, wanted)
+    assert np.array_equal(np.load(path), wanted)
+    assert matching_array(path, (5, 7, 4), np.float32) is None
+    other = Draft(path, (5, 7), np.uint16)  # of another shape: made anew
+    assert not other.array.any()
+    other.close()
+    assert [item.name for item in tmp_path.iterdir()] == ["a.npy"]

@@ -18,14 +18,53 @@ import numpy.typing as npt
 from glassformer._core._errors import StoreDamagedError
 
 
-def open_draft(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.memmap[Any, Any]:
-    """Return the array in `path` for reading and writing; made of zeros if it is not there, or is another one.
+class Draft:
+    """An array in a file that several processes write, each its own sequences; a reader's map of it beside.
 
-    Several processes may open it at once: it is made under another name and linked to its own.
+    It is written with plain writes, which several hosts may do side by side, and which report a full disk.
     """
-    found = _matching(path, shape, dtype)
-    if found is not None:
-        return found
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self.path = path
+        found = matching_array(path, shape, dtype)
+        if found is None:
+            _make(path, shape, dtype)
+            found = matching_array(path, shape, dtype)
+        if found is None:
+            raise StoreDamagedError(f"{path} cannot be made an array of shape {shape}.")
+        self.array = found
+        self._first = int(found.offset)
+        self._file = os.open(path, os.O_RDWR)
+
+    def write(self, rows: slice, span: slice, values: npt.NDArray[Any]) -> None:
+        """Write ``values (sequence, time, ...)`` to some sequences and times."""
+        whole = np.ascontiguousarray(values, dtype=self.array.dtype)
+        step = int(np.prod(self.array.shape[2:])) * self.array.dtype.itemsize
+        length = self.array.shape[1]
+        if span.stop - span.start == length:  # whole sequences lie one after another
+            _write_all(self._file, whole.tobytes(), self._first + rows.start * length * step)
+            return
+        for number, row in enumerate(whole, rows.start):
+            _write_all(self._file, row.tobytes(), self._first + (number * length + span.start) * step)
+
+    def flush(self) -> None:
+        """Make what was written durable."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+
+def _write_all(file: int, data: bytes, place: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(file, view[: 1 << 30], place)
+        view, place = view[count:], place + count
+
+
+def _make(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    """Make an array of zeros under another name, and link it to its own unless another process was faster."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=shape).flush()
@@ -37,14 +76,10 @@ def open_draft(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.m
         pass
     finally:
         temporary.unlink(missing_ok=True)
-    found = _matching(path, shape, dtype)
-    if found is None:
-        raise StoreDamagedError(f"{path} cannot be made an array of shape {shape}.")
-    return found
 
 
 def _reserve(path: Path) -> None:
-    """Take the room on the disk now: a full one found while writing through the map would kill the process."""
+    """Take the room on the disk now, and not when most of the work is done."""
     with open(path, "r+b") as stream:
         try:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
@@ -53,9 +88,10 @@ def _reserve(path: Path) -> None:
                 raise
 
 
-def _matching(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.memmap[Any, Any] | None:
+def matching_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.memmap[Any, Any] | None:
+    """Return the array in `path` as a read-only map, None unless it has this shape and type."""
     try:
-        array = np.lib.format.open_memmap(path, mode="r+")
+        array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError):
         return None
     return array if array.shape == shape and array.dtype == np.dtype(dtype) else None

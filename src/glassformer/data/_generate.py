@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from glassformer._checkpoint import CheckpointFiles
 from glassformer._core._errors import InvalidInputError
-from glassformer.data._files import digest_of, open_draft
+from glassformer.data._files import Draft, digest_of, matching_array
 from glassformer.data._plan import TOKEN_IDS, TOKENS, CorpusPlan
 from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL, BlockSums, SphereScores
 from glassformer.dynamics._motion import one_blas_thread, thread_count
@@ -56,10 +56,10 @@ def block_pieces(plan: CorpusPlan, numbers: range) -> list[tuple[slice, slice]]:
 
 def damaged_pieces(plan: CorpusPlan, folder: Path, numbers: range, digests: list[str]) -> bool:
     """Whether some piece of the block does not hold what was drawn."""
-    if not (folder / TOKENS).exists():
+    tokens = matching_array(folder / TOKENS, plan.shape, plan.dtype)
+    ids = matching_array(folder / TOKEN_IDS, plan.shape[:2], np.uint16) if plan.has_ids else None
+    if tokens is None or (plan.has_ids and ids is None):
         return True
-    tokens = open_draft(folder / TOKENS, plan.shape, plan.dtype)
-    ids = open_draft(folder / TOKEN_IDS, plan.shape[:2], np.uint16) if plan.has_ids else None
     for (rows, span), digest in zip(block_pieces(plan, numbers), digests):
         piece = tokens[rows, span]
         if digest_of(piece) != digest or (ids is not None and not np.array_equal(ids[rows, span], token_ids(piece))):
@@ -111,7 +111,7 @@ class _Writer:
         self.total = plan.burn_in + plan.length
 
     def go(self) -> Block:
-        plan, motion = self.plan, self.motion
+        plan = self.plan
         saved = self.files.load() if self.files is not None else None
         history = None
         step = 0
@@ -121,8 +121,18 @@ class _Writer:
                 self.digests, self.done_tiles, step = digests, int(saved["tiles"]), int(saved["tile_steps"])
                 self.sums.load(saved)
                 history = saved["history"] if step else None
-        self.tokens = open_draft(self.folder / TOKENS, plan.shape, plan.dtype)
-        self.ids = open_draft(self.folder / TOKEN_IDS, plan.shape[:2], np.uint16) if plan.has_ids else None
+        self.tokens = Draft(self.folder / TOKENS, plan.shape, plan.dtype)
+        self.ids = Draft(self.folder / TOKEN_IDS, plan.shape[:2], np.uint16) if plan.has_ids else None
+        try:
+            self._run(history, step)
+        finally:
+            for draft in (self.tokens, self.ids):
+                if draft is not None:
+                    draft.close()
+        return Block(self.numbers, self.sums.arrays, self.digests)
+
+    def _run(self, history: Any, step: int) -> None:
+        plan, motion = self.plan, self.motion
         while self.done_tiles < len(self.tiles):
             first, count = self.tiles[self.done_tiles]
             if history is None:
@@ -134,7 +144,6 @@ class _Writer:
             self.done_tiles += 1
             self._save(None)
         self._flush()
-        return Block(self.numbers, self.sums.arrays, self.digests)
 
     def _run_tile(self, tile: ContextTile) -> None:
         from glassformer.dynamics._kernels import _context as kernels
@@ -219,9 +228,9 @@ class _Writer:
     def _keep(self, tile: ContextTile, stop: int, piece: npt.NDArray[Any]) -> None:
         first = (stop - 1) // self.plan.chunk * self.plan.chunk
         rows, part = slice(tile.first_replica, tile.first_replica + tile.replicas), piece[:, : stop - first]
-        self.tokens[rows, first:stop] = part
+        self.tokens.write(rows, slice(first, stop), part)
         if self.ids is not None:
-            self.ids[rows, first:stop] = token_ids(part)
+            self.ids.write(rows, slice(first, stop), token_ids(part))
         self.digests.append(digest_of(part))
 
     def _flush(self) -> None:

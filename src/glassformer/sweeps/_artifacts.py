@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glassformer._core._errors import DamagedPartsError, StoreError
-from glassformer.sweeps._files import make_directory, storing, sync_directory
+from glassformer.sweeps._files import TEMPORARY, make_directory, storing, sync_directory
 from glassformer.sweeps._parts import forget_part
 from glassformer.sweeps._store import ARTIFACTS, Stored
 
@@ -52,6 +52,7 @@ def publish_artifacts(stored: Stored, path: Path) -> None:
                 os.fsync(stream.fileno())
             os.replace(draft, path / name)
         sync_directory(path)
-    extra = sorted(item.name for item in (path / ARTIFACTS).glob("*")) if (path / ARTIFACTS).is_dir() else []
+    left = [item.name for item in (path / ARTIFACTS).iterdir()] if (path / ARTIFACTS).is_dir() else []
+    extra = [name for name in sorted(left) if not name.endswith(TEMPORARY)]
     if extra:
         raise StoreError(f"{stored.name} wrote {extra[0]!r}, which is not among its artifacts; name it in the RunSpec.")

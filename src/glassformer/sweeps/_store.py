@@ -246,8 +246,10 @@ def clear_debris(path: Path, *, parts: bool) -> None:
         remove_tree(path / PARTS)
         remove_tree(path / CHECKPOINTS)
         remove_tree(path / ARTIFACTS)
-    elif (path / PARTS).is_dir():
-        remove_stale_temporaries(path / PARTS)
+        return
+    for folder in (PARTS, ARTIFACTS):
+        if (path / folder).is_dir():
+            remove_stale_temporaries(path / folder)
 
 
 def has_debris(path: Path) -> bool:
