@@ -76,14 +76,13 @@ def test_a_small_sample_has_its_exact_numbers_beside_those_of_infinite_size() ->
     assert values["loss_floor"] != values["entropy_rate_theory"]
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_jobs_and_attempts_do_not_change_a_byte(jobs: str) -> None:
+def test_jobs_do_not_change_a_byte() -> None:
     sample("one", sequences=2 * TILE + 1)
-    sample("other", "--jobs", jobs, sequences=2 * TILE + 1)
+    sample("other", "--jobs", "2", sequences=2 * TILE + 1)
     assert kept("one") == kept("other")
 
 
-@pytest.mark.parametrize("name", ["tokens.npy", "token_ids.npy", "couplings.npz", "corpus.json"])
+@pytest.mark.parametrize("name", ["tokens.npy", "corpus.json"])
 def test_a_damaged_file_is_found_by_status_and_verify_and_repaired_by_resume(name: str) -> None:
     sample("c")
     wanted = kept("c")
@@ -108,13 +107,10 @@ def test_a_damaged_file_is_found_by_status_and_verify_and_repaired_by_resume(nam
         {"mode": "trajectory", "sequences": 1, "length": 800},
         {"variant": "gaussian", "gamma": "[[0.2,0.1],[0.1,0.2]]", "sigma": 0.5, "dtype": "float32"},
         {"variant": "spherical", "beta": 2.0},
-        {"variant": "probit"},
         {"variant": "graded", "beta": 2.0},
         {"beta": "inf", "n": 30},
         {"structure": "fast_transform", "n": 64},
-        {"structure": "sparse", "degree": 4, "n": 40},
         {"rank_one": "[0.9,0.3]", "field": 0.2, "mean": "[0.3,0.1]"},
-        {"gamma": "[[0.5]]"},
         {"transpose_gamma": "[[0.1,0.0],[0.0,0.1]]", "gamma": "[[0.3,0.1],[0.1,0.3]]"},
     ],
 )
