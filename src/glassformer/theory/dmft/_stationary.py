@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from glassformer._core._errors import MethodNotApplicableError, invalid
-from glassformer._core._status import Status, attach_evidence
+from glassformer._core._errors import invalid
+from glassformer._core._status import attach_evidence
 from glassformer._core._validation import FloatArray, as_count
 from glassformer.couplings import LaggedGaussian
 from glassformer.couplings._lag_covariance import spectrum
 from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import ContextEnsemble, TokenRule
+from glassformer.theory.dmft._ensemble import as_ensemble
 from glassformer.theory.dmft._information import entropy_production, entropy_rate
 from glassformer.theory.dmft._solution import Stationary, solve_stationary
 from glassformer.theory.dmft._tail import order_root, spectral_radius
@@ -96,10 +97,12 @@ class StationaryDMFT:
 
     def solve(self, model: LaggedGaussian | ContextEnsemble) -> xr.Dataset:
         """Return the stationary state of a law of couplings, or of a whole model with its field."""
-        ensemble = _as_ensemble(model)
+        ensemble = as_ensemble(model, self)
         with one_blas_thread():
             if ensemble.law.transpose_covariance is not None:
-                return _partially_symmetric(self, ensemble)
+                from glassformer.theory.dmft._partially_gaussian import partially_symmetric_result
+
+                return partially_symmetric_result(self, ensemble)
             return self._solve(ensemble)
 
     def _solve(self, ensemble: ContextEnsemble) -> xr.Dataset:
@@ -206,92 +209,3 @@ def _token_spectrum(found: Stationary, frequency: FloatArray) -> FloatArray:
             return np.ones_like(frequency)
         return np.asarray(1.0 / (found.multiplier * (1.0 - found.slope * spectrum(found.diagonal_sums, frequency))))
     return found.spectrum(frequency)
-
-
-def _as_ensemble(model: Any) -> ContextEnsemble:
-    if isinstance(model, ContextEnsemble):
-        return model
-    if isinstance(model, LaggedGaussian):
-        return ContextEnsemble(model)
-    raise MethodNotApplicableError(
-        f"StationaryDMFT needs a law, LaggedGaussian(...) or ContextEnsemble(...), not {type(model).__name__}; "
-        "ExactContext solves one small sample."
-    )
-
-
-def _partially_symmetric(method: StationaryDMFT, ensemble: ContextEnsemble) -> xr.Dataset:
-    """Return the closed form of gaussian tokens when J_ij and J_ji are correlated."""
-    import xarray as xr
-
-    from glassformer.theory.dmft._partially_symmetric import (
-        gaussian_entropy_production,
-        response_spectrum,
-        solve_partially_symmetric_gaussian,
-    )
-
-    clock = time.perf_counter()
-    law, rule = ensemble.law, method.rule
-    if rule.variant == "spherical":
-        from glassformer.theory.dmft._partially_spherical import spherical_result
-
-        return spherical_result(method, ensemble)
-    if rule.variant != "gaussian":
-        raise MethodNotApplicableError(
-            "StationaryDMFT solves partially symmetric couplings for variant='gaussian' and 'spherical' only, not "
-            f"{rule.variant!r}: a site remembers its own past; TransientDMFT follows it for every rule."
-        )
-    if np.any(law.mean):
-        raise MethodNotApplicableError(
-            "StationaryDMFT solves partially symmetric couplings of mean 0; leave out mean, or use TransientDMFT."
-        )
-    found = solve_partially_symmetric_gaussian(law, float(rule.sigma), method.lags)
-    frequency = np.linspace(0.0, math.pi, _FREQUENCIES)
-    response = response_spectrum(law, frequency)
-    enhanced = law.spectrum(frequency) * np.abs(response) ** 2
-    grid = 2.0 * math.pi * np.arange(1 << 15) / (1 << 15)
-    whole = law.spectrum(grid) * np.abs(response_spectrum(law, grid)) ** 2
-    entropy = 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2)
-    mean = float(response[0].real) * float(ensemble.field)
-    persistent = mean * mean / (1.0 - float(enhanced[0]))
-    production, units = gaussian_entropy_production(law), "nats per step and site"
-    kind = "nats per site, differential"
-    variables: dict[str, Any] = {
-        "q0": ((), found.field_variance + persistent - mean * mean, {"units": "energy^2"}),
-        "criticality": ((), found.criticality, {"units": "max G |R|^2; memory diverges at 1"}),
-        "entropy_rate": ((), entropy, {"units": kind}),
-        "loss_floor": ((), entropy, {"units": kind}),
-        "entropy_production": ((), production, {"units": units}),
-        "entropy_production_per_spin": ((), production, {"units": units}),
-        "own_past_error": (
-            (),
-            rule.sigma**2 * math.exp(-float(np.log1p(-whole).mean())),
-            {"units": "squared error of a site predicted from its own past"},
-        ),
-        "autocorrelation": ("lag", found.autocorrelation + persistent, {"units": "s.s / N, means not subtracted"}),
-        "diagonal_sums": ("distance", law.diagonal_sums, {"units": "energy^2"}),
-        "coupling_spectrum": ("frequency", law.spectrum(frequency), {"units": "energy^2"}),
-        "token_spectrum": (
-            "frequency",
-            rule.sigma**2 * np.abs(response) ** 2 / (1.0 - enhanced),
-            {"units": "s.s / N, without c_infinity"},
-        ),
-    }
-    if ensemble.field:
-        variables["magnetization"] = ((), mean, {"units": "mean of a token"})
-        variables["persistent_correlation"] = ((), persistent, {"units": "s.s / N at long lags"})
-    coordinates = {
-        "lag": np.arange(method.lags + 1),
-        "distance": np.arange(law.context),
-        "frequency": ("frequency", frequency, {"units": "radians per step"}),
-    }
-    return attach_evidence(
-        xr.Dataset(variables, coords=coordinates),
-        status=Status.CONVERGED if found.residual < 1e-9 else Status.NOT_CONVERGED,
-        method="StationaryDMFT",
-        wall_time=time.perf_counter() - clock,
-        citations=tuple(dict.fromkeys((*method.citations, *ensemble.citations))),
-        variant=rule.variant,
-        sigma=float(rule.sigma),
-        residual=found.residual,
-        note="Partially symmetric couplings leave a memory: the tail is no power of one root.",
-    )
