@@ -89,6 +89,8 @@ def _combine(config: FiniteSizeConfig, parts: list[xr.Dataset]) -> xr.Dataset:
     dataset["scaled_spread"] = (dataset["spread"] * dataset["n"]).mean("n")
     dataset["scaled_snapshot"] = (dataset["snapshot_spread"] * dataset["n"] ** 0.5).mean("n")
     dataset["scaled_bias"] = (dataset["bias"] * dataset["n"]).mean("n")
+    for name in ("spread", "bias", "snapshot_spread"):
+        dataset[name].attrs["units"] = dataset[f"{name}_error"].attrs["units"] = "s.s / N"
     return dataset.assign_attrs(beta=config.beta, averages_over=f"{config.draws} draws of the couplings")
 
 

@@ -158,6 +158,11 @@ def _combine(config: LearningConfig, parts: list[xr.Dataset]) -> xr.Dataset:
         dataset[f"{task}_online_gap"] = np.abs(gap).max()
     ratio = dataset["rank_one_excess"] / dataset["max_det_excess"]
     dataset["rank_gain"] = ratio.sel(student="Bayes", ratio=config.linear_ratios[-1], drop=True)
+    for key in map(str, dataset.data_vars):
+        if "_excess" in key or key in ("ising_loss_floor", "ising_test_loss"):
+            dataset[key].attrs["units"] = "nats per site" if key.startswith("ising") else "squared token, per site"
+        elif key.endswith("_gap"):
+            dataset[key].attrs["units"] = "relative to theory"
     kept = ("n", "teachers", "rate", "beta", "penalty")
     return dataset.assign_attrs(
         averages_over=f"{draws} teachers",

@@ -66,6 +66,10 @@ def _spherical(config: SphericalConfig, part: dict[str, Any], context: RunContex
     )
     dataset["aging_gap"] = abs(dataset["two_time_correlation"] - dataset["aging_form"]).max("point")
     dataset["aging_gap_latest"] = dataset["aging_gap"].sel(waiting_time=last)
+    for name in ("correlation_time", "slope", "slope_limit", "delay", "aging_constant"):
+        dataset[name].attrs["units"] = "steps"
+    for name in ("two_time_correlation", "aging_form", "correlation_170_160", "aging_gap", "aging_gap_latest"):
+        dataset[name].attrs["units"] = "s.s / N"
     return dataset
 
 

@@ -51,7 +51,7 @@ def _stability(config: StabilityConfig, part: dict[str, Any], context: RunContex
     z = axis[None, :] + 1j * axis[:, None]
     return xr.Dataset(
         {
-            "correlation_time": (("g0", "g1"), time),
+            "correlation_time": (("g0", "g1"), time, {"units": "steps; NaN where there is no stationary state"}),
             "feasible": (("g0", "g1"), feasible),
             "stable": (("g0", "g1"), stable),
             "closed_form_gap": np.abs(root - np.where(stable, _closed_form(g0[:, None], g1, stable), 0.0)).max(),
