@@ -397,6 +397,23 @@ def test_memory_without_end_is_reported() -> None:
     assert found.max_error > 0.01
 
 
+@pytest.mark.parametrize("variant", ["ising", "gaussian", "spherical"])
+@pytest.mark.parametrize("target", ["0.5+0.5*0.8^tau", "cos(0.7*tau)", "1"])
+def test_what_never_decays_is_infeasible(target: str, variant: str) -> None:
+    found = gf.design(target, variant=variant, context=2, lags=10)
+    assert not found.feasible
+    assert "does not decay" in found.reason
+    assert found.certificate["decay"] < 0.0
+    assert np.isfinite(found.achieved).all()
+
+
+def test_a_slow_clipped_process_is_feasible() -> None:
+    # feasible by construction: the arcsine of a convex sequence, which is positive definite (Polya)
+    found = gf.design("2/pi*asin((1+tau)^-0.1)", context=2, lags=10)
+    assert found.feasible
+    assert "tapered" in found.note
+
+
 def test_feasibility_does_not_depend_on_the_context() -> None:
     for context in (1, 2, 3):
         found = gf.design("0.7^tau", context=context)

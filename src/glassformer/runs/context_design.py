@@ -87,6 +87,8 @@ class ContextDesignConfig(RunConfig):
         """Read files as every array is read; a formula stays text, and what looks like a list is one."""
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)  # a constant is a formula too
         if not isinstance(value, str):
             return value
         if _is_file(value):

@@ -191,7 +191,7 @@ def _sigmoid(target: Target, variant: str, beta: float | None, sigma: float | No
 
 def _linear(target: Target, variant: str, beta: float | None, sigma: float | None, lags: int) -> Problem:
     low = lowest(target.values)[0] if target.complete else lowest_eigenvalue(target.values)
-    low = max(low, 0.0)
+    low = 0.0 if target.lasting else max(low, 0.0)
     if variant == "gaussian":
         if beta is not None:
             raise invalid("beta", beta, "left out for variant='gaussian'", "sigma sets the noise")

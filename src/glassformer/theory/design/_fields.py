@@ -56,19 +56,23 @@ class Fields:
 def sigmoid_fields(target: Target, wanted: FloatArray, link: Link) -> Fields:
     """Return the fields of a target (`wanted` is its sequence in the variance of the rule) under a sigmoid rule."""
     window = taper(len(wanted) - 1) if target.tapered else np.ones(1)
-    c = wanted * window
-    asked = rho = link.inverse(c)
+    c = wanted
+    rho = link.inverse(c)
     rho[0] = 1.0
+    asked = rho = rho * window  # of the fields: that of the tokens would make feasible targets infeasible
     largest = 1 + int(np.argmax(np.abs(c[1:]))) if len(c) > 1 else 0
     peak = abs(float(c[largest])) if largest else 0.0
     margins = {"correlation": link.top - peak}
     words = [] if margins["correlation"] >= -_ROUNDING else [_too_large(largest, c, link)]
+    words += _lasting(target, margins)
     where = ""
     if target.complete:
-        margins["spectrum"], at_c = lowest(c)
-        if abs(margins["spectrum"]) < 1e-13 * float(np.abs(c).sum()):  # a line in the spectrum, and nothing elsewhere
+        margins["spectrum"], at_c = lowest(c * window)
+        if abs(margins["spectrum"]) < 1e-13 * float(np.abs(c).sum()):  # rounding beside a line of the spectrum
             margins["spectrum"] = 0.0
         margins["fields"], at_q = lowest(rho)
+        if abs(margins["fields"]) < 1e-13 * float(np.abs(rho).sum()):
+            margins["fields"] = 0.0
         where = f" at omega = {at_q:.6g}"
         if margins["spectrum"] < -_ROUNDING:
             words.append(
@@ -91,7 +95,7 @@ def sigmoid_fields(target: Target, wanted: FloatArray, link: Link) -> Fields:
         continued = rho if target.complete else _continue(rho)
         tokens = link.forward(continued)
         tokens[0] = link.variance
-        if target.complete:
+        if target.complete and not target.tapered:
             tokens = c
         return Fields(tokens, continued, margins, _all_hold(margins), asked)
     shape = np.clip(rho, -1.0 + 1e-9, 1.0 - 1e-9)
@@ -112,7 +116,7 @@ def linear_fields(target: Target, noise: float) -> Fields:
         low = lowest_eigenvalue(c)
         where = f"its Toeplitz matrix has the eigenvalue {low:.6g}"
     margins = {"spectrum": low, "noise": low - noise}
-    words = []
+    words = _lasting(target, margins)
     asked = c - noise * _unit(len(c))
     if low <= 0.0:
         words.append(f"the target is no autocorrelation with a positive spectrum: {where}")
@@ -177,14 +181,15 @@ def _decider(target: Target, shape: FloatArray, rule: TokenRule) -> Callable[[fl
 
     def feasible(beta: float) -> bool:
         link = Link(replace(rule, beta=beta))
-        c = shape * window * link.variance
+        c = shape * link.variance
         if len(c) > 1 and np.abs(c[1:]).max() > link.top:
             return False
         rho = link.inverse(c)
         rho[0] = 1.0
+        rho *= window
         return (lowest(rho)[0] if target.complete else lowest_eigenvalue(rho)) >= 0.0
 
-    return feasible
+    return (lambda beta: False) if target.lasting else feasible
 
 
 def _continue(values: FloatArray) -> FloatArray:
@@ -200,6 +205,16 @@ def _continue(values: FloatArray) -> FloatArray:
     return size * _unit(len(values))
 
 
+def _lasting(target: Target, margins: dict[str, float]) -> list[str]:
+    """Return the sentence for a target that does not decay, and note the margin."""
+    if not target.lasting:
+        return []
+    margins["decay"] = -target.lasting
+    return [
+        f"it does not decay (|c| is still {target.lasting:.6g} at the end), and no stable state of mean zero remembers for ever"
+    ]
+
+
 def _shrink(rho: FloatArray, low: float) -> FloatArray:
     """Return `rho` with `low` < 0 taken from lag 0 and all scaled back, which lifts the lowest eigenvalue `low` to zero."""
     found = rho * (rho[0] / (rho[0] - low))
@@ -213,7 +228,7 @@ def _unit(size: int) -> FloatArray:
 
 def _all_hold(margins: dict[str, float]) -> str:
     name = min(margins, key=lambda key: margins[key])
-    return f"every condition holds; the tightest is margin_{name} = {margins[name]:.6g}"
+    return f"Every condition holds; the tightest is margin_{name} = {margins[name]:.6g}"
 
 
 def _too_large(lag: int, c: FloatArray, link: Link) -> str:

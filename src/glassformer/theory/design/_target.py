@@ -31,6 +31,15 @@ class Target:
     tapered: bool
     text: str
 
+    @property
+    def lasting(self) -> float:
+        """What is left at the end of a sequence that does not decay at all, as that of a constant or a wave; else 0."""
+        if not self.tapered:
+            return 0.0
+        part = LONGEST // 32
+        end = float(np.abs(self.values[-part:]).max())
+        return end if end > 0.999 * float(np.abs(self.values[8 * part : 9 * part]).max()) else 0.0
+
     def until(self, lags: int) -> FloatArray:
         """Return c_0..c_lags, zero where a complete sequence has decayed."""
         found = self.values[: lags + 1]
