@@ -196,7 +196,7 @@ def _left_out(rule: TokenRule, found: Stationary) -> list[str]:
         notes.append("Graded units are deterministic: no entropy rate, and entropy production is infinite.")
     elif rule.deterministic:
         notes.append("Without noise the next token is known, and entropy production is infinite.")
-    if not np.any(found.diagonal_sums[1:]) and found.correlation[0] > 0.0:
+    if not np.any(found.diagonal_sums[1:]) and found.correlation[0] > 0.0 and not found.persistent and found.status.good:
         notes.append("All g_d with d >= 1 vanish, so tokens are uncorrelated once a transient is over.")
     return notes
 
