@@ -103,6 +103,8 @@ def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, lis
         notes.append("Theory is that of the transient, averaged over the times that are kept.")
     if theory["ages"]:
         status = Status.NOT_EQUILIBRATED
+        if plan.rule.variant == "spherical":
+            notes.append("At finite N aging ends when the largest eigenvalues take over.")
         notes.append("No stationary state exists: averages depend on burn_in and length.")
     elif plan.burn_in < theory["recommended_burn_in"]:
         status = Status.NOT_EQUILIBRATED

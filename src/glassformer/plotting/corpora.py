@@ -74,10 +74,12 @@ def corpus_figure(dataset: xr.Dataset) -> Figure:
             ("corpus", "entropy_rate_exact", "entropy_production_per_spin"),
         ]
         looks = {"N → ∞": (COLORS["gram"], "_", 26), "this sample, exact": (COLORS["enumeration"], "_", 18)}
+        drawn = 0
         for label, *names in rows:
             color, marker, size = looks.get(label, ("black", "o", 5))
             for place, name in enumerate(names):
                 if name in dataset and np.isfinite(dataset[name]):
+                    drawn += 1
                     error = dataset.get(f"{name}_error")
                     spread = None if error is None else float(error)
                     axes[1].errorbar(
@@ -86,7 +88,11 @@ def corpus_figure(dataset: xr.Dataset) -> Figure:
         axes[1].set_xticks([0, 1], ["teacher's loss\n(loss floor)", "entropy\nproduction"])
         axes[1].set(xlim=(-0.5, 1.5), ylabel="nats per spin and step")
         axes[1].set_ylim(bottom=min(0.0, axes[1].get_ylim()[0]))
-        axes[1].set_title(f"{int(dataset['sequences'].sum())} sequences of {attrs['length']} tokens")
+        if not drawn:
+            axes[1].set_yticks([])
+            axes[1].text(0.5, 0.5, "no noise, hence no density to score", ha="center", transform=axes[1].transAxes)
+        count = int(dataset["sequences"].sum())
+        axes[1].set_title(f"{count} sequence{'s' if count > 1 else ''} of {attrs['length']} tokens")
         return figure
 
 
