@@ -81,14 +81,21 @@ def _spectra(ax: Axes, dataset: xr.Dataset) -> None:
     top = float(coupling.max())
     scale = 1.0
     label = "G(ω)"
-    if "slowest_root" in dataset and top > 0.0:  # the criticality is the largest value of the product
+    limit = "slowest_root" in dataset and top > 0.0
+    if limit:  # the criticality is the largest value of the product
         scale = float(dataset["criticality"]) / top
         label = _SLOPE.get(variant, "χ G(ω)")
         ax.axhline(1.0, color="0.5", lw=0.8, ls="--")
     ax.plot(frequency, scale * coupling, color=COLORS["nmf"], label=label)
     tokens = dataset["token_spectrum"].values
-    ax.plot(frequency, tokens / max(float(tokens.mean()), 1e-300), color=COLORS["gram"], label="c(ω) / mean")
-    ax.set(xlabel="frequency ω", xlim=(0.0, math.pi), ylim=(0.0, None), title="spectra (dashed: memory diverges)")
+    shape = tokens / max(float(tokens.mean()), 1e-300)
+    ax.plot(frequency, shape, color=COLORS["gram"], label="c(ω) / mean")
+    ax.set(xlabel="frequency ω", xlim=(0.0, math.pi), title="spectra (dashed: memory diverges)" if limit else "spectra")
+    if float(shape.max()) > 5.0:  # a long memory is a narrow peak
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=0.5 * max(1e-3, min(float(shape.min()), scale * float(coupling.min()))))
+    else:
+        ax.set_ylim(bottom=0.0)
     ax.set_xticks([0.0, math.pi / 2, math.pi], ["0", "π/2", "π"])
     ax.legend()
 
