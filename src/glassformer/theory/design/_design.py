@@ -12,6 +12,7 @@ from glassformer._core._errors import invalid
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, as_number
 from glassformer.couplings._lag_covariance import spectrum
 from glassformer.couplings._realisations import max_det, nearest, rank_one, toeplitz
+from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import TokenRule
 from glassformer.models._token_rule import VARIANTS
 from glassformer.theory.design._fields import Fields, largest_strength, linear_fields, sigmoid_fields, smallest_strength
@@ -99,6 +100,20 @@ def design(
     >>> gf.design("0.85^tau*cos(0.9*tau)").feasible
     False
     """
+    with one_blas_thread():  # the same bits for any number of threads
+        return _design(target, variant, beta, sigma, context, shape, lags, tolerance)
+
+
+def _design(
+    target: Any,
+    variant: str,
+    beta: float | None,
+    sigma: float | None,
+    context: int | None,
+    shape: str | FloatArray,
+    lags: int | None,
+    tolerance: float,
+) -> Design:
     clock = time.perf_counter()
     as_choice("variant", variant, VARIANTS)
     matrix = None if isinstance(shape, str) else as_float_array("shape", shape, ndim=2)
