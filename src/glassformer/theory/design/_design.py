@@ -27,7 +27,7 @@ from glassformer.theory.dmft._solution import solve_stationary
 SHAPES = ("rank_one", "max_det", "toeplitz")
 _SHOWN = 2e-3  # the target counts, when lags are left out, up to where it has fallen below this
 _FEWEST, _MOST = 30, 512
-_FEW = 12
+_FEW = 64
 
 
 def design(
@@ -68,7 +68,8 @@ def design(
     sigma : float, optional
         Noise of ``gaussian``; left out, the square root of half the smallest value of the target's spectrum.
     context : int, optional
-        K. Left out, the smallest up to 64 whose sums, cut off, reach `tolerance`.
+        K. Left out, the smallest up to 64 whose sums, cut off, reach `tolerance`; for a list of L < 64 lags also a fit with
+        K = L + 1, which is often exact.
     shape : {"rank_one", "max_det", "toeplitz"} or array (K, K)
         Which covariance has the sums; with an array, the one nearest to it.
     lags : int, optional
@@ -134,10 +135,12 @@ def _design(
     aim = until(sequence, count)
     if context is None:
         fit = smallest_context(forward, sums, fields.tokens, count, tolerance)
-        if not wanted.complete and fields.feasible and len(fit.sums) > count + 1 and count < _FEW:
+        exact = distance(fit.correlation, aim, count) <= tolerance
+        if not wanted.complete and fields.feasible and count < _FEW and not (exact and len(fit.sums) <= count + 1):
             # as many free numbers as lags: often enough, and much shorter than the continuation
             short = fixed_context(forward, sums, fields.tokens, aim, count + 1)
-            fit = short if distance(short.correlation, aim, count) <= tolerance else fit
+            if distance(short.correlation, aim, count) <= max(tolerance, distance(fit.correlation, aim, count)):
+                fit = short
     else:
         fit = fixed_context(forward, sums, fields.tokens, aim, context)
     g = fit.sums

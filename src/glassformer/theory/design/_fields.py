@@ -21,6 +21,7 @@ from glassformer.theory.design._sequences import (
     lowest,
     lowest_eigenvalue,
     nearest_positive,
+    positive_definite,
     taper,
 )
 from glassformer.theory.design._target import Target
@@ -187,7 +188,7 @@ def _decider(target: Target, shape: FloatArray, rule: TokenRule) -> Callable[[fl
         rho = link.inverse(c)
         rho[0] = 1.0
         rho *= window
-        return (lowest(rho)[0] if target.complete else lowest_eigenvalue(rho)) >= 0.0
+        return lowest(rho)[0] >= 0.0 if target.complete else positive_definite(rho)
 
     return (lambda beta: False) if target.lasting else feasible
 

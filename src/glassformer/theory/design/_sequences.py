@@ -43,6 +43,18 @@ def lowest_eigenvalue(values: FloatArray) -> float:
     return float(eigvalsh(toeplitz(values), subset_by_index=(0, 0))[0])
 
 
+def positive_definite(values: FloatArray) -> bool:
+    """Whether the Toeplitz matrix of `values` is: whether every error of prediction is positive, in a square of the time."""
+    a, error = np.ones(1), float(values[0])
+    for lag in range(1, len(values)):
+        reflection = -float(a @ values[lag:0:-1]) / error
+        if not abs(reflection) < 1.0:
+            return False
+        a = np.concatenate([a, [0.0]]) + reflection * np.concatenate([[0.0], a[::-1]])
+        error *= 1.0 - reflection**2
+    return error > 0.0
+
+
 def on_grid(values: FloatArray, size: int) -> FloatArray:
     """Return the spectrum at frequencies 0..pi, ``size // 2 + 1`` of them."""
     padded = np.zeros(size)
