@@ -171,6 +171,9 @@ def _table(dataset: xr.Dataset) -> str:
             row += f"{float(dataset['autocorrelation_simulated'][lag]):14.5f}"
             row += f"{float(dataset['autocorrelation_simulated_error'][lag]):10.5f}"
         lines.append(row)
+    if simulated:
+        words = "agrees with" if value["simulation_agrees"] else "deviates from"
+        lines.append(f"simulation {words} theory: largest deviation {value['largest_deviation']:.3g} of the tolerance")
     name = "rank_one" if "rank_one" in dataset else "diagonal_sums"
     shown = " ".join(f"{one:.7g}" for one in dataset[name].values[:8])
     lines.append(f"{name} {shown}{' ...' if dataset[name].size > 8 else ''}")
