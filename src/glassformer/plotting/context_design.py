@@ -58,6 +58,8 @@ def verify_figure(dataset: xr.Dataset) -> Figure:
             xlabel="lag τ",
             title=f"(b) simulation less theory, n = {dataset.attrs['n']}, {dataset.attrs['draws']} draws",
         )
+        high = 1.35 * float(tolerance.max())
+        right.set_ylim(-high, high)
         right.legend()
         return figure
 
