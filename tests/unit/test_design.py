@@ -249,6 +249,19 @@ def test_feasibility_turns_at_the_smallest_beta(target: str, variant: str) -> No
     assert f"beta >= {least:.6g}" in below.reason
 
 
+def test_less_noise_can_imitate_more() -> None:
+    # the fields at a lower temperature behind what positive-definite fields give are positive definite: one threshold
+    draw = np.random.default_rng(3)
+    for _ in range(20):
+        waves, weights = draw.uniform(0.0, np.pi, 3), draw.dirichlet(np.ones(3))
+        rho = (weights @ np.cos(np.outer(waves, np.arange(400)))) * 0.9 ** np.arange(400)
+        warm = Link(gf.TokenRule(beta=float(draw.uniform(0.2, 5.0))))
+        cold = Link(gf.TokenRule(beta=warm.rule.beta * float(draw.uniform(1.05, 5.0))))
+        fields = cold.inverse(warm.forward(rho))
+        fields[0] = 1.0
+        assert extreme_spectrum(fields).minimum > 0.0
+
+
 def test_the_spherical_threshold_is_that_of_the_noise() -> None:
     # lambda = 1 / min c(omega) = (1 + a) / (1 - a), and beta^2 = lambda (lambda - 1) where Q_0 = 1
     found = gf.design("0.5^tau", variant="spherical", context=2)
