@@ -515,3 +515,24 @@ class SimpleCorpus:
 
     def split(self, name: str) -> np.ndarray:
         return {"train": self.tokens[:3], "test": self.tokens[3:]}[name]
+
+
+@pytest.mark.parametrize(("gamma", "n", "pairs"), [([[0.6]], 60, 20_000), ([[0.6, 0.3], [0.3, 0.5]], 40, 20_000)])
+def test_mean_field_fields_are_not_biased_by_skew_tokens(gamma, n, pairs):
+    # Without the correction the slope of the fields on those of the teacher is .86 to .93.
+    fields = 0.5 * np.random.default_rng(n).normal(size=n)
+    model = gf.ExtendedContext(gf.LaggedGaussian(gamma).sample(n=n, seed=n), fields=fields)
+    run = gf.simulate(
+        model,
+        gf.TokenRule(),
+        steps=pairs // 64,
+        replicas=64,
+        burn_in=50,
+        seed=1,
+        measure=gf.ContextMeasure(tokens=True),
+    )
+    fit = gf.infer(run, gf.MeanFieldInversion(), context=len(gamma), fields=True)
+    slope = float(fields @ fit.fields.values / (fields @ fields))
+    # errors of the fields are about those of the couplings, sqrt(d / P) / gain; what is left besides is O(1/N)
+    noise = np.sqrt(n * len(gamma) / pairs) / np.linalg.norm(fields)
+    assert abs(slope - 1.0) < 5.0 * noise / float(fit.gain.mean()) + 1.0 / n

@@ -138,6 +138,8 @@ def test_laws_of_equal_diagonal_sums_differ_but_share_them():
         ({"covariance": [[1.0, 2.0], [2.0, 1.0]]}, ["lowest eigenvalue of covariance", "-1", "add at least 1"]),
         ({"covariance": [[1.0, 0.2], [0.1, 1.0]]}, ["transpose", "0.1", "symmetric"]),
         ({"covariance": [[1.0, 2.0, 3.0]]}, ["shape of covariance", "(1, 3)"]),
+        ({"covariance": [[1.0, 2.0], [3.0]]}, ["covariance", "an array of real numbers"]),
+        ({"covariance": [[1j]]}, ["covariance", "take the real part"]),
         ({"covariance": [[math.nan]]}, ["covariance[0, 0]", "finite"]),
         (
             {"covariance": [[0.5, 0.6, 0.0], [0.6, 0.5, -0.1], [0.0, -0.1, 0.5]]},

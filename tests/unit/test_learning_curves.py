@@ -438,3 +438,20 @@ def test_what_no_theory_covers_is_refused(call: Any, piece: str) -> None:
 def test_the_table_of_methods_names_the_curve() -> None:
     assert "LearningCurve" in gf.methods(teacher(5))
     assert "LearningCurve" not in gf.methods(gf.ExtendedContext(np.zeros((1, 3, 3)), fields=0.5))
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        gf.LaggedGaussian([[0.5]], mean=[1.5]),
+        gf.LaggedGaussian([[0.5, 0.3], [0.3, 0.4]], transpose_covariance=[[0.45, 0.27], [0.27, 0.36]]),
+    ],
+)
+def test_ising_teachers_beyond_the_theory_are_refused_and_not_misjudged(law):
+    curve = gf.LearningCurve(gf.LogisticLikelihood(), (2000,), rule=gf.TokenRule())
+    model = law.sample(n=60, seed=1)
+    for teacher in (gf.ExtendedContext(model), gf.ExtendedContext(model.matrices)):
+        with pytest.raises(gf.InvalidInputError, match="learning curves of ising teachers are known for"):
+            gf.solve(teacher, curve)
+    plain = gf.LaggedGaussian(law.covariance).sample(n=60, seed=1).matrices
+    assert np.isfinite(gf.solve(gf.ExtendedContext(plain), curve).excess).all()

@@ -17,14 +17,14 @@ Choice = TypeVar("Choice", bound=str)
 
 def as_float_array(name: str, value: Any, *, ndim: int | tuple[int, ...]) -> FloatArray:
     """Return `value` as a finite, C-contiguous float64 array of the allowed rank, or raise."""
-    if np.iscomplexobj(value):  # NumPy would drop the imaginary part with a warning
-        raise invalid(name, value, "an array of real numbers", "take the real part if that is what you mean")
     try:
-        if np.asarray(value).dtype.kind in "US":
-            raise TypeError("text")  # NumPy would read numbers in quotes
+        kind = np.asarray(value).dtype.kind
+        if kind in "USc":
+            raise TypeError(kind)  # NumPy would read numbers in quotes, and drop the imaginary part with a warning
         array = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise invalid(name, value, "an array of real numbers") from error
+        hint = "take the real part if that is what you mean" if str(error) == "c" else ""
+        raise invalid(name, value, "an array of real numbers", hint) from error
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if np.ndim(value) not in allowed:  # ascontiguousarray turns scalars into vectors
         ranks = " or ".join(str(k) for k in allowed)

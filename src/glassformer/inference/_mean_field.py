@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -32,7 +33,10 @@ class MeanFieldInversion:
     :math:`2/\pi` (derived here), so that there is one solution as long as :math:`V_i<2/\pi`, and none beyond; sites that are
     beyond, or within one standard error of it, get :math:`\alpha=1` and are flagged. :math:`V_i` is taken as one minus the residual variance over P - d degrees of
     freedom: the plain average is too large by :math:`(1-V_i)d/P`. With `fields` the mean token enters too:
-    :math:`m_i=E\tanh(g_i+\sqrt{y_i}z)`.
+    :math:`m_i=E\tanh(g_i+\sqrt{y_i}z)`. A token of mean :math:`m_j` is skew (third cumulant :math:`-2m_j(1-m_j^2)`), which
+    moves each :math:`b_{ij}` by 1/N only but all of them the same way, so that
+    :math:`\theta_i=g_i-\mathbf J_i\cdot\mathbf m-\frac{E\tanh''}{\alpha_i}\sum_jJ_{ij}^2m_j^2` (derived here, in units
+    of 1/beta).
 
     The result is :math:`\beta\mathbf J` and adds ``gain (site)`` :math:`\alpha`, ``fallback (site)`` and
     ``couplings_error``, :math:`\sqrt{(1-V_i)[(XX^T)^{-1}]_{jj}}/\alpha_i`. Its variance is :math:`(1-V)/\alpha` times that
@@ -113,7 +117,19 @@ def invert_mean_field(features: FloatArray, targets: FloatArray, fields: bool) -
     errors = None
     if freedom >= 1.0 and found.unique:
         errors = np.sqrt(np.outer(residual, np.diag(found.inverse))) / gain[:, None]
-    return MeanField(weights, shift - weights @ means.features, gain, fallback, errors)
+    own = shift - weights @ means.features
+    if fields:
+        squares = np.maximum(weights**2 - (0.0 if errors is None else errors**2), 0.0)
+        own = own - _curvature(explained / gain**2, shift) / gain * (squares @ means.features**2)
+    return MeanField(weights, own, gain, fallback, errors)
+
+
+def _curvature(variance: FloatArray, mean: FloatArray) -> FloatArray:
+    r"""Return :math:`E\tanh''(g+\sqrt yz)`, the derivative of the gain by the mean."""
+    noise = logistic_noise(1.0)
+    total = variance[:, None] + noise.variances
+    density = np.exp(-0.5 * mean[:, None] ** 2 / total) * total**-1.5
+    return -math.sqrt(2.0 / math.pi) * mean * (density @ noise.weights)
 
 
 def solve_gain(

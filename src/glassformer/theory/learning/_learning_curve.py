@@ -130,8 +130,10 @@ class LearningCurve:
             raise invalid(
                 "the teacher", type(model).__name__, "an ExtendedContext", "sample the law: law.sample(n=...)"
             )
-        _check_teacher(model)
         gaussian = type(self.estimator).__name__ in GAUSSIAN
+        _check_teacher(model)
+        if not gaussian:
+            _check_independent(model)
         dataset, status, sentence = self._gaussian(model) if gaussian else self._logistic(model)
         dataset["excess"].attrs["units"] = "squared token, per site" if gaussian else "nats per site"
         dataset["loss_floor"].attrs["units"] = "nats per spin and step"
@@ -256,6 +258,27 @@ def _check_teacher(model: ExtendedContext) -> None:
         )
     if np.any(model.fields):
         raise MethodNotApplicableError("learning curves are known for teachers without external fields; take fields=0.")
+
+
+def _check_independent(model: ExtendedContext) -> None:
+    """Refuse Ising teachers whose stationary state is not that of independent couplings of mean zero."""
+    law = model.couplings.law
+    if law is not None:
+        means = law.mean is not None and bool(np.any(law.mean))
+        symmetric = law.transpose_covariance is not None and bool(np.any(law.transpose_covariance))
+    else:  # six standard errors of what independent entries of mean zero would give
+        matrices = model_matrices(model)
+        means = bool(np.any(np.abs(matrices.sum(axis=(1, 2))) > 6.0 * np.sqrt((matrices**2).sum(axis=(1, 2)))))
+        off = matrices * (1.0 - np.eye(model.n))
+        products = np.einsum("kij,lji->kl", off, off)
+        spread = np.sqrt(2.0 * np.einsum("kij,lji->kl", off**2, off**2))
+        symmetric = bool(np.any(np.abs(products) > 6.0 * spread)) and model.n > 2
+    if means or symmetric:
+        why = "couplings of mean zero" if means else "independent J_ij and J_ji"
+        raise MethodNotApplicableError(
+            f"learning curves of ising teachers are known for {why}, not for these couplings; measure the curve with gf.infer "
+            "on simulated windows."
+        )
 
 
 def _signal(model: ExtendedContext, rule: TokenRule) -> float:
