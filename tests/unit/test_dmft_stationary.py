@@ -222,6 +222,30 @@ def test_graded_units_near_their_onset() -> None:
     assert below.criticality == pytest.approx(0.999)
 
 
+def test_competing_peaks_of_the_spectrum() -> None:
+    # two maxima of G of nearly one height: Newton from a few sweeps leaves the basin of what plain sweeps reach
+    near = np.array([0.8145873, 0.0158751, 0.0172412, 0.0853707, 0.1386195, 0.1118457, 0.0048183, -0.0379521, 0.0988448, 0.0491992, -0.1586603, 0.0056667])  # fmt: skip
+    far = np.array([824.07274, -81.05741, 86.73661, 67.76401, -34.12395, -0.66465, 5.39058, -130.02957, 47.58116, -115.64536, 39.43144, -27.78643])  # fmt: skip
+    for sums, beta in ((near, 0.904236), (far, 0.0371015)):
+        rule = gf.TokenRule("graded", beta=beta)
+        found = solve_stationary(sums, rule)
+        assert found.status.good
+        assert (found.spectrum(np.linspace(0, math.pi, 2001)) > -1e-9).all()
+        c = np.eye(1, 401)[0]
+        kernel = np.concatenate([sums[:0:-1], sums])
+        for _ in range(1500):
+            q = np.convolve(np.concatenate([c[:0:-1], c]), kernel)[400 + sums.size - 1 :][:401]
+            c = bivariate_average(q, q[0], q[0], rule.noise)
+        assert np.allclose(found.lags(20), c[:21], rtol=0, atol=1e-3)
+
+
+def test_a_mean_that_saturates_at_zero_temperature() -> None:
+    found = solve_stationary([0.03], gf.TokenRule(beta=INF), mean=[1.304], field=-0.0018)
+    assert found.status.good
+    assert found.magnetization == pytest.approx(-1.0, abs=1e-9)
+    assert found.persistent == pytest.approx(1.0, abs=1e-9)
+
+
 # --- general facts, at random covariances ---------------------------------------------------------------------------------
 
 

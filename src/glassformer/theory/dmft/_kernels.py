@@ -9,6 +9,8 @@ from numba import njit
 
 _TWO_OVER_PI = 2.0 / math.pi
 _NEAR = 0.3  # below this ratio of covariance to the least variance the power series of the arcsine is short
+_LEGENDRE = np.polynomial.legendre.leggauss(10)
+_SHORT_POINTS, _SHORT_WEIGHTS = 0.5 * (_LEGENDRE[0] + 1.0), 0.5 * _LEGENDRE[1]
 _TERMS = 16  # 0.3^33 is below rounding
 
 
@@ -93,12 +95,14 @@ def shifted(q, q0, mean, variances, weights, points, angle_weights, average, by_
                 if l <= j:
                     angle = math.asin(ratio)
                     integral = 0.0
-                    for i in range(points.size):
-                        phi = angle * points[i]
+                    flat = (1.0 + ma * ma + mb * mb) * abs(angle) < 2.0  # then ten points have all digits
+                    count = _SHORT_POINTS.size if flat else points.size
+                    for i in range(count):
+                        phi = angle * (_SHORT_POINTS[i] if flat else points[i])
                         cosine = math.cos(phi)
                         gap = 2.0 * math.sin(0.25 * math.pi - 0.5 * phi) ** 2  # 1 - sin(phi), without cancellation
                         exponent = 0.5 * ((ma - mb) ** 2 + 2.0 * ma * mb * gap) / (cosine * cosine)
-                        integral += angle_weights[i] * math.exp(-exponent)
+                        integral += (_SHORT_WEIGHTS[i] if flat else angle_weights[i]) * math.exp(-exponent)
                     part = erfs[j] * erfs[l] + _TWO_OVER_PI * angle * integral
                     total += weight * part * (1.0 if l == j else 2.0)
                 # slopes: f_a' is 2 / sqrt(2 pi A) times a Gaussian; given that x = 0 there, y is Gaussian again

@@ -29,6 +29,7 @@ _SWEEPS = 6  # plain sweeps before Newton starts
 _RESCUE = 60  # plain sweeps after a Newton step that made things worse
 _RESCUES = 9  # with means 4
 _STEPS = 120
+_SATURATED = 1.0 - 1e-9  # a mean beyond which 1 - c is no longer resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +298,8 @@ def _newton(equations: Equations, state: State, *, tolerance: float, steps: int,
     if not np.isfinite(best_point.size):
         status = Status.NONFINITE
     elif slope * total >= 1.0 + 1e-9:
+        if abs(best.mean) > _SATURATED and best_point.size <= tolerance:  # what still moves is below rounding
+            return Solved(best, 0.0, 0j, iterations, best_point.size, Status.CONVERGED)
         status = Status.NOT_CONVERGED  # a persistent correlation would grow: no solution that a process reaches
     return Solved(best, slope, root, iterations, best_point.size, status)
 

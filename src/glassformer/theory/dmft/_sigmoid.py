@@ -70,7 +70,7 @@ def _solve_scaled(
 ) -> Stationary:
     graded = rule.variant == "graded" and not math.isinf(rule.beta)
     equations = Equations(sums, noise, graded, float(drift.sum()), theta)
-    run = functools.partial(_nonlinear.solve, lags=size, tolerance=tolerance)
+    run = functools.partial(_patient, lags=size, tolerance=tolerance)
     centred = Equations(sums, noise, graded)
     if theta == 0.0:
         quiet = graded and rule.beta**2 * extreme_spectrum(sums).maximum <= 1.0
@@ -99,6 +99,20 @@ def _solve_scaled(
     if theta == 0.0 and abs(solved.state.mean) < 1e-6:
         solved = run(equations, polarised, sweeps=2000)
     return _as_stationary(equations, rule, solved, drift, "")
+
+
+def _patient(equations: Equations, start: State, *, lags: int, tolerance: float, **options: int) -> Solved:
+    """Solve, and where Newton left the basin of what plain sweeps reach, sweep longer with more lags."""
+    solved = _nonlinear.solve(equations, start, lags=lags, tolerance=tolerance, **options)
+    for more, sweeps in ((8, 300), (32, 3000)):
+        if solved.status is Status.CONVERGED or not equations.centred or options.get("sweeps") == 0:
+            break
+        if solved.state.connected.size > _nonlinear.LONGEST // 8:
+            break  # the memory itself is the trouble
+        fresh = _nonlinear.uncorrelated(equations, more * lags)
+        trial = _nonlinear.solve(equations, fresh, lags=more * lags, tolerance=tolerance, sweeps=sweeps)
+        solved = trial._replace(iterations=solved.iterations + trial.iterations)
+    return solved
 
 
 def _without_memory(sums: FloatArray, rule: TokenRule, size: int, theta: float) -> Stationary:
@@ -166,7 +180,7 @@ def _graded(equations: Equations, rule: TokenRule, run: functools.partial[Solved
         iterations += trial.iterations
         if trial.status is Status.CONVERGED and trial.state.equal > 0.3 * solved.state.equal * following / now:
             solved, now = trial, following
-        elif lags_needed(trial.root, 1e-13) > _nonlinear.LONGEST:
+        elif trial.state.connected.size > _nonlinear.LONGEST // 8:
             return trial._replace(status=Status.NOT_CONVERGED)
         else:
             ratio = math.sqrt(ratio)
