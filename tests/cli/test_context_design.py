@@ -18,10 +18,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_design_is_that_of_python_and_its_couplings_have_the_target() -> None:
-    answer = ask("run", "context/design", *settings(target="0.6^tau", beta=9, context=12), "-o", "a")
+    answer = ask("run", "context/design", *settings(target="0.6^tau", beta=9, context=3), "-o", "a")
     assert answer["status"] == "converged"
     found = answer["values"]
-    expected = gf.design("0.6^tau", beta=9.0, context=12)
+    expected = gf.design("0.6^tau", beta=9.0, context=3)
     assert found["feasible"] is True
     assert found["reason"] == expected.reason
     for name in ("max_error", "rms_error", "smallest_feasible_beta"):
@@ -39,7 +39,7 @@ def test_a_design_is_that_of_python_and_its_couplings_have_the_target() -> None:
 
 
 def test_an_infeasible_target_is_an_answer() -> None:
-    outcome = succeed("run", "context/design", *settings(target="0.85^tau*cos(0.9*tau)", context=3), "-o", "b")
+    outcome = succeed("run", "context/design", *settings(target="0.85^tau*cos(0.9*tau)", context=2), "-o", "b")
     assert "infeasible: " in outcome.out
     assert "no beta makes it feasible" in outcome.out
     dataset = gf.load("b")

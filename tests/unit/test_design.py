@@ -389,9 +389,9 @@ def test_graded_variance_fixes_the_strength() -> None:
 
 
 def test_shapes_share_the_sums() -> None:
-    options = {"beta": 20.0, "context": 10}
+    options = {"variant": "gaussian", "sigma": 0.4, "context": 4}
     one = gf.design("0.5^tau", **options)  # type: ignore[arg-type]
-    matrix = np.diag([*np.ones(8), 2.0, 3.0])
+    matrix = np.diag([1.0, 1.0, 2.0, 3.0])
     for shape in ("max_det", "toeplitz", matrix):
         other = gf.design("0.5^tau", shape=shape, **options)  # type: ignore[arg-type]
         assert np.abs(diagonal_sums(other.covariance) - one.diagonal_sums).max() < 1e-9
