@@ -181,6 +181,29 @@ def test_a_rule_that_means_nothing_is_refused(arguments, word):
         gf.TokenRule(**arguments)
 
 
+def test_numbers_whose_products_overflow_are_refused_and_the_largest_allowed_are_not():
+    for build in (
+        lambda: gf.LaggedGaussian([[1e101]]),
+        lambda: gf.LaggedGaussian([[1.0]], mean=[-1e51]),
+        lambda: gf.ExtendedContext(np.full((1, 2, 2), 1e51)),
+        lambda: gf.ContextEnsemble(gf.LaggedGaussian([[1.0]]), field=1e51),
+        lambda: gf.TokenRule(beta=1e151),
+        lambda: gf.TokenRule(beta=1e-151),
+        lambda: gf.TokenRule("gaussian", sigma=1e51),
+    ):
+        with pytest.raises(InvalidInputError, match="1e\\+"):
+            build()
+    big = gf.ContextEnsemble(gf.LaggedGaussian([[5e99, 4e99], [4e99, 5e99]]), field=0.0)
+    small = gf.ContextEnsemble(gf.LaggedGaussian([[0.5, 0.4], [0.4, 0.5]]))
+    for rule in (gf.TokenRule(beta=math.inf), gf.TokenRule("probit", beta=1e50)):
+        one, other = (
+            gf.solve(big, gf.StationaryDMFT(rule)),
+            gf.solve(small, gf.StationaryDMFT(gf.TokenRule(beta=math.inf))),
+        )
+        np.testing.assert_allclose(one.autocorrelation[:5], other.autocorrelation[:5], atol=1e-9)
+        assert np.isfinite(gf.solve(big, gf.TransientDMFT(rule, steps=5)).two_time_correlation).all()
+
+
 def test_fields_and_histories_of_the_wrong_shape_are_refused():
     matrices = np.zeros((2, 3, 3))
     with pytest.raises(InvalidInputError, match="length of fields"):

@@ -92,3 +92,13 @@ def as_choice(name: str, value: Any, choices: tuple[Choice, ...]) -> Choice:
     if not isinstance(value, str) or value not in choices:
         raise invalid(name, value, "one of " + ", ".join(choices))
     return value
+
+
+LARGEST_SCALE = 1e50  # of the numbers of a sequence model: products of four of them must stay finite
+
+
+def check_scale(name: str, value: Any, *, power: int = 1) -> None:
+    """Raise when an entry is so large that products overflow; `power` is 2 for variances."""
+    largest = float(np.max(np.abs(value), initial=0.0))
+    if largest > LARGEST_SCALE**power:
+        raise invalid(f"the largest |{name}|", largest, f"at most {LARGEST_SCALE**power:g}", "choose another unit")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from glassformer.sweeps._config import RunConfig
 
-SHORT = 64  # entries of a vector that is printed
+SHORT = {1: 64, 2: 256}  # entries of a vector and of a matrix that are printed
 
 
 def jsonable(value: Any) -> Any:
@@ -39,11 +39,11 @@ def print_json(value: Any) -> None:
 
 
 def values_of(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return every scalar and every vector of at most 64 entries, by name."""
+    """Return every scalar, every vector of at most 64 entries and every matrix of at most 256, by name."""
     return {
         str(name): jsonable(variable.values)
         for name, variable in dataset.variables.items()
-        if variable.ndim == 0 or (variable.ndim == 1 and variable.size <= SHORT)
+        if variable.ndim == 0 or (variable.ndim <= 2 and variable.size <= SHORT[variable.ndim])
     }
 
 

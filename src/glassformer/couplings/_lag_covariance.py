@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._errors import invalid
-from glassformer._core._validation import FloatArray, as_float_array
+from glassformer._core._validation import FloatArray, as_float_array, check_scale
 
 ROUNDING = 1e-10  # how far below 0, in units of the largest value, rounding may push what is positive
 
@@ -85,6 +85,7 @@ def check_diagonal_sums(sums: npt.ArrayLike) -> FloatArray:
     array = as_float_array("diagonal_sums", sums, ndim=1)
     if array.size == 0 or array[0] < 0.0:
         raise invalid("diagonal_sums", array, "g_0 >= 0, g_1, ...", "g_0 is the trace of the covariance")
+    check_scale("diagonal_sums", array, power=2)
     found = extreme_spectrum(array)
     if found.minimum < -ROUNDING * max(float(np.abs(array).sum()), 1e-300):
         raise invalid(
@@ -101,6 +102,7 @@ def check_covariance(name: str, covariance: npt.ArrayLike) -> FloatArray:
     matrix = as_float_array(name, covariance, ndim=2)
     if matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise invalid(f"the shape of {name}", matrix.shape, "square (lag, lag_)")
+    check_scale(name, matrix, power=2)
     scale = float(np.abs(matrix).max())
     gap = float(np.abs(matrix - matrix.T).max())
     if gap > ROUNDING * scale:

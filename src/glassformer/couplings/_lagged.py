@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, normals
-from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array
+from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, check_scale
 from glassformer.couplings._dense_draw import PRECISIONS, dense_normals
 from glassformer.couplings._lag_covariance import (
     ROUNDING,
@@ -87,6 +87,7 @@ class LaggedCouplings:
         array = as_float_array("couplings", matrices, ndim=3).copy()
         if array.shape[1] != array.shape[2] or 0 in array.shape:
             raise invalid("the shape of couplings", array.shape, "(lag, site, site_) with equal numbers of sites")
+        check_scale("couplings", array)
         array.flags.writeable = False
         return cls(np.eye(array.shape[0]), DenseBlocks(array), np.zeros(array.shape[0]))
 
@@ -174,6 +175,7 @@ class LaggedGaussian:
         mean = np.zeros(size) if self.mean is None else as_float_array("mean", self.mean, ndim=1).copy()
         if mean.size != size:
             raise invalid("the length of mean", mean.size, f"the context length {size}")
+        check_scale("mean", mean)
         as_choice("structure", self.structure, STRUCTURES)
         if (self.degree is not None) != (self.structure == "sparse"):
             raise invalid("degree", self.degree, "given exactly when structure='sparse'", "it is the entries a row")

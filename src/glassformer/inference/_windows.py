@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._errors import invalid
-from glassformer._core._validation import FloatArray, as_count
+from glassformer._core._validation import LARGEST_SCALE, FloatArray, as_count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,4 +140,8 @@ def _as_tokens(name: str, value: Any, ndim: int) -> npt.NDArray[Any]:
         raise invalid(f"the shape of {name}", array.shape, f"{dims}, none of them empty")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise invalid(name, "not finite", "finite numbers", "remove NaN and infinity from the data")
+    largest = float(np.max(np.abs(array), initial=0.0))
+    if array.dtype.kind == "f" and largest > 0.0 and not 1.0 / LARGEST_SCALE <= largest <= LARGEST_SCALE:
+        allowed = f"between {1.0 / LARGEST_SCALE:g} and {LARGEST_SCALE:g}"
+        raise invalid(f"the largest |{name}|", largest, allowed, "choose another unit for the data")
     return array  # integers stay small

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed
-from glassformer._core._validation import FloatArray, as_float_array, as_number
+from glassformer._core._validation import FloatArray, as_float_array, as_number, check_scale
 from glassformer.couplings import LaggedCouplings, LaggedGaussian
 
 
@@ -51,6 +51,7 @@ class ExtendedContext:
         fields = as_float_array("fields", self.fields, ndim=(0, 1))
         if np.ndim(self.fields) == 1 and fields.size != couplings.n:
             raise invalid("the length of fields", fields.size, f"the number of sites, {couplings.n}")
+        check_scale("fields", fields)
         fields = np.broadcast_to(fields.reshape(-1), (couplings.n,)).copy()
         fields.flags.writeable = False
         object.__setattr__(self, "couplings", couplings)
@@ -120,7 +121,7 @@ class ContextEnsemble:
     def __post_init__(self) -> None:
         if not isinstance(self.law, LaggedGaussian):
             raise invalid("law", type(self.law).__name__, "a LaggedGaussian", "it is the law of couplings to K states")
-        as_number("field", self.field)
+        check_scale("field", as_number("field", self.field))
 
     def sample(self, *, n: int, seed: int | None = None) -> ExtendedContext:
         """Draw one model of n sites."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from glassformer._core._arcsine_mixture import NODES, NoiseMixture, logistic_noise, probit_noise
 from glassformer._core._errors import invalid
-from glassformer._core._validation import as_choice, as_number
+from glassformer._core._validation import LARGEST_SCALE, as_choice, as_number
 
 VARIANTS = ("ising", "probit", "graded", "gaussian", "spherical")
 SIGMOID = ("ising", "probit", "graded")
@@ -59,6 +59,10 @@ class TokenRule:
         as_choice("variant", self.variant, VARIANTS)
         as_number("beta", self.beta, minimum=0.0, allow_infinity=True)
         as_number("sigma", self.sigma, minimum=0.0, exclusive_minimum=True)
+        for name, largest in (("beta", LARGEST_SCALE**3), ("sigma", LARGEST_SCALE)):
+            number = float(getattr(self, name))
+            if 0.0 < number < math.inf and not 1.0 / largest <= number <= largest:
+                raise invalid(name, number, f"between {1.0 / largest:g} and {largest:g}, or 0 or inf for beta")
         if self.variant == "gaussian" and self.beta != 1.0:
             raise invalid("beta", self.beta, "left out for variant='gaussian'", "sigma sets the noise")
         if self.variant != "gaussian" and self.sigma != 1.0:

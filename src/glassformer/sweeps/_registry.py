@@ -80,10 +80,12 @@ _TABLE: dict[str, Entry] = {
         "Stationary correlations, loss floor and entropy production of an extended-context model",
     ),
     "context/design": Entry(
-        "glassformer.runs.context_design:DESIGN", "Couplings whose autocorrelation is the one you ask for, or why there are none"
+        "glassformer.runs.context_design:DESIGN",
+        "Couplings whose autocorrelation is the one you ask for, or why there are none",
     ),
     "context/transient": Entry(
-        "glassformer.runs.context_transient:TRANSIENT", "Two-time correlations of an extended-context model from any start"
+        "glassformer.runs.context_transient:TRANSIENT",
+        "Two-time correlations of an extended-context model from any start",
     ),
     "context/exact": Entry("glassformer.runs.context_exact:EXACT", "Solve a small extended-context model exactly"),
     "context/learn": Entry(
