@@ -733,3 +733,22 @@ def test_the_noun_beside_the_others() -> None:
     found = gf.solve(law, gf.StationaryDMFT(gf.TokenRule(), lags=200))
     late = gf.solve(law, gf.TransientDMFT(gf.TokenRule(), steps=230))
     assert np.allclose(found["autocorrelation"], late["autocorrelation"][:201], rtol=0, atol=1e-10)
+
+
+def test_graded_units_that_move_about_a_mean_are_found_close_to_the_onset_of_motion() -> None:
+    # The state at rest solves the equations too, but it is unstable at omega = pi. The reference is a transient.
+    gamma = [[0.3897532, -0.37485768], [-0.37485768, 0.36053144]]
+    ensemble = gf.ContextEnsemble(gf.LaggedGaussian(gamma), field=-0.41)
+    rule = gf.TokenRule("graded", beta=1.0)
+    found = gf.solve(ensemble, gf.StationaryDMFT(rule, lags=8))
+    assert found.attrs["status"] == "converged"
+    assert 0.999 < float(found["criticality"]) < 1.0  # nearly marginal: a memory of hundreds of tokens
+    late = [gf.solve(ensemble, gf.TransientDMFT(rule, steps=steps)) for steps in (500, 1000)]
+    first, second = (np.abs(one["autocorrelation"].values[:9] - found["autocorrelation"].values).max() for one in late)
+    assert second < 0.5 * first  # the state is marginal, and transients approach it as slowly as that
+    assert second < 0.004
+
+
+def test_lags_beyond_any_memory_are_refused() -> None:
+    with pytest.raises(gf.InvalidInputError, match="lags is 1000000000, but must be at most 131072"):
+        gf.StationaryDMFT(gf.TokenRule(), lags=10**9)

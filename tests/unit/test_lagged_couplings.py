@@ -210,5 +210,9 @@ def test_fields_and_histories_of_the_wrong_shape_are_refused():
         gf.ExtendedContext(matrices, fields=[1.0, 2.0])
     with pytest.raises(InvalidInputError, match="shape of history"):
         gf.ExtendedContext(matrices).local_fields(np.zeros((3, 2)))
+    with pytest.raises(InvalidInputError, match="history is 'a'"):
+        gf.ExtendedContext(matrices).local_fields("a")
+    with pytest.raises(InvalidInputError, match="tokens is"):
+        gf.infer([[1, 2], [3]], gf.LeastSquares(), context=1)
     with pytest.raises(InvalidInputError, match="shape of couplings"):
         gf.ExtendedContext(np.zeros((2, 3, 4)))

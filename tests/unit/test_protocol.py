@@ -34,7 +34,12 @@ THEORIES: list[Any] = [
 QUESTIONS: list[Any] = [gf.Relaxation(gf.GramClosure(1.3)), gf.Quench(gf.GramClosure(1.3), np.ones((5, 3)))]
 REPLICA: list[Any] = [gf.ReplicaSymmetric(1.3), gf.AlmeidaThouless(0.2), gf.GabayToulouse(0.2)]
 COLD: list[Any] = [gf.GroundState(2, seed=1)]  # theories without a temperature
-CONTEXT: list[Any] = [gf.ExactContext(gf.TokenRule()), gf.StationaryDMFT(gf.TokenRule()), gf.TransientDMFT(gf.TokenRule(), start=np.eye(2)), gf.Aging(gf.TokenRule("gaussian"))]  # theories of extended-context models
+CONTEXT: list[Any] = [
+    gf.ExactContext(gf.TokenRule()),
+    gf.StationaryDMFT(gf.TokenRule()),
+    gf.TransientDMFT(gf.TokenRule(), start=np.eye(2)),
+    gf.Aging(gf.TokenRule("gaussian")),
+]  # theories of extended-context models
 ESTIMATORS: list[Any] = [
     gf.LeastSquares(),
     gf.Ridge(0.3),
@@ -89,7 +94,9 @@ def test_a_noun_is_a_value(noun: Any) -> None:
             setattr(noun, field.name, None)
 
 
-@pytest.mark.parametrize("noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *CONTEXT, *ESTIMATORS, *LEARNING, *LAWS], ids=name_of)
+@pytest.mark.parametrize(
+    "noun", [*DYNAMICS, *THEORIES, *QUESTIONS, *REPLICA, *COLD, *CONTEXT, *ESTIMATORS, *LEARNING, *LAWS], ids=name_of
+)
 def test_a_noun_is_documented_with_equation_source_and_example(noun: Any) -> None:
     text = inspect.getdoc(type(noun)) or ""
     own = [field.name for field in dataclasses.fields(noun) if field.init and not field.name.startswith("_")]

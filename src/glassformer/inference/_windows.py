@@ -116,7 +116,7 @@ def windows(tokens: Any, context: int) -> Windows:
     >>> data.history[:, :, 0].tolist(), data.next[:, 0].tolist()
     ([[1.0, 0.0], [2.0, 1.0]], [2.0, 3.0])
     """
-    array = np.asarray(getattr(tokens, "tokens", tokens))
+    array = _to_array("tokens", getattr(tokens, "tokens", tokens))
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3 or 0 in array.shape:
@@ -132,9 +132,7 @@ def windows(tokens: Any, context: int) -> Windows:
 
 
 def _as_tokens(name: str, value: Any, ndim: int) -> npt.NDArray[Any]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        raise invalid(name, value, "an array of real numbers")
+    array = _to_array(name, value)
     if array.ndim != ndim or 0 in array.shape:
         dims = "(pair, lag, site)" if ndim == 3 else "(pair, site)"
         raise invalid(f"the shape of {name}", array.shape, f"{dims}, none of them empty")
@@ -145,3 +143,13 @@ def _as_tokens(name: str, value: Any, ndim: int) -> npt.NDArray[Any]:
         allowed = f"between {1.0 / LARGEST_SCALE:g} and {LARGEST_SCALE:g}"
         raise invalid(f"the largest |{name}|", largest, allowed, "choose another unit for the data")
     return array  # integers stay small
+
+
+def _to_array(name: str, value: Any) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise invalid(name, value, "an array of real numbers") from error
+    if array.dtype.kind not in "iuf":
+        raise invalid(name, value, "an array of real numbers")
+    return array

@@ -84,7 +84,10 @@ class ExtendedContext:
 
     def local_fields(self, history: npt.ArrayLike) -> FloatArray:
         """Return h (..., site) for a history (..., lag, site), most recent state first."""
-        past = np.asarray(history, dtype=np.float64)
+        try:
+            past = np.asarray(history, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise invalid("history", history, "an array (..., lag, site) of real numbers") from error
         if past.shape[-2:] != (self.context, self.n):
             raise invalid("the shape of history", past.shape, f"(..., {self.context}, {self.n}): (..., lag, site)")
         return np.asarray(self.couplings.fields(past) + self.fields)

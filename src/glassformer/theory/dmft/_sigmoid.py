@@ -96,9 +96,35 @@ def _solve_scaled(
     solved = run(equations, polarised, sweeps=40)
     if graded and solved.status is not Status.CONVERGED:
         solved = run(equations, _nonlinear.uncorrelated(equations, size, sign, frozen=True), sweeps=40)
+    if graded and solved.status is not Status.CONVERGED:
+        solved = _descended(equations, size, tolerance, sign)
     if theta == 0.0 and abs(solved.state.mean) < 1e-6:
         solved = run(equations, polarised, sweeps=2000)
     return _as_stationary(equations, rule, solved, drift, "")
+
+
+def _descended(equations: Equations, size: int, tolerance: float, sign: float) -> Solved:
+    """Start units that move although they have a mean from couplings twice as strong: near the onset memory is long."""
+
+    def at(scale: float) -> Equations:
+        return replace(equations, sums=equations.sums * scale)
+
+    scale, ratio = 2.0, 0.7
+    start = _nonlinear.uncorrelated(at(scale), size, sign)
+    solved = _nonlinear.solve(at(scale), start, lags=size, tolerance=tolerance, sweeps=60)
+    iterations = solved.iterations
+    while scale > 1.0 and ratio < 0.99 and solved.status is Status.CONVERGED:
+        following = 1.0 + ratio * (scale - 1.0)
+        following = 1.0 if following < 1.001 else following
+        trial = _nonlinear.solve(at(following), solved.state, lags=size, tolerance=tolerance, sweeps=0, steps=30)
+        iterations += trial.iterations
+        moving = trial.state.equal - trial.state.persistent > 0.2 * (solved.state.equal - solved.state.persistent)
+        if trial.status is Status.CONVERGED and moving:
+            solved, scale = trial, following
+        else:
+            ratio = math.sqrt(ratio)
+    status = solved.status if scale == 1.0 else Status.NOT_CONVERGED
+    return solved._replace(iterations=iterations, status=status)
 
 
 def _patient(equations: Equations, start: State, *, lags: int, tolerance: float, **options: int) -> Solved:

@@ -18,6 +18,7 @@ from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import ContextEnsemble, TokenRule
 from glassformer.theory.dmft._ensemble import as_ensemble
 from glassformer.theory.dmft._information import entropy_production, entropy_rate
+from glassformer.theory.dmft._nonlinear import LONGEST
 from glassformer.theory.dmft._solution import Stationary, solve_stationary
 from glassformer.theory.dmft._tail import order_root, spectral_radius
 
@@ -93,7 +94,8 @@ class StationaryDMFT:
     def __post_init__(self) -> None:
         if not isinstance(self.rule, TokenRule):
             raise invalid("rule", self.rule, "a TokenRule", "write StationaryDMFT(TokenRule('ising', beta=...))")
-        as_count("lags", self.lags)
+        if as_count("lags", self.lags) > LONGEST:
+            raise invalid("lags", self.lags, f"at most {LONGEST}", "at long lags correlations follow slowest_root**lag")
 
     def solve(self, model: LaggedGaussian | ContextEnsemble) -> xr.Dataset:
         """Return the stationary state of a law of couplings, or of a whole model with its field."""
@@ -196,7 +198,12 @@ def _left_out(rule: TokenRule, found: Stationary) -> list[str]:
         notes.append("Graded units are deterministic: no entropy rate, and entropy production is infinite.")
     elif rule.deterministic:
         notes.append("Without noise the next token is known, and entropy production is infinite.")
-    if not np.any(found.diagonal_sums[1:]) and found.correlation[0] > 0.0 and not found.persistent and found.status.good:
+    if (
+        not np.any(found.diagonal_sums[1:])
+        and found.correlation[0] > 0.0
+        and not found.persistent
+        and found.status.good
+    ):
         notes.append("All g_d with d >= 1 vanish, so tokens are uncorrelated once a transient is over.")
     return notes
 
