@@ -89,9 +89,14 @@ def test_a_table_and_a_warning() -> None:
 @pytest.mark.parametrize(
     ("given", "piece"),
     [
-        ({"variant": "gaussian"}, "max G(omega) is 2.3"),
+        ({"variant": "gaussian", "diagonal_sums": "[1.5,0.5,-0.1]"}, "max G(omega) is 2.3,"),
         ({"variant": "spherical", "beta": "inf"}, "they age as sqrt(t)"),
         ({"diagonal_sums": "[1,0.9]"}, "no covariance has these diagonal sums"),
+        ({"gamma": "[[1,2],[2,1]]"}, "lowest eigenvalue of gamma is -1"),
+        ({"gamma": "[[1,0.2],[0.1,1]]"}, "|gamma - transpose|"),
+        ({"gamma": "[0.5,0.4]"}, "rank_one=[gamma_1, ...] or diagonal_sums=[g_0, ...]"),
+        ({"shape": "max_det"}, "shape is 'max_det', but must be left out without diagonal_sums"),
+        ({"transpose_gamma": "[[3,0,0],[0,1,0],[0,0,1]]"}, "gamma - transpose_gamma"),
         ({"gamma": "[[1,2],[2,1]]"}, "lowest eigenvalue"),
         ({"gamma": "[[1,2],[0,1]]"}, "transpose"),
         ({"gamma": "[[1]]", "rank_one": "[1]"}, "gamma and rank_one are given"),

@@ -56,8 +56,10 @@ class StoreBusyError(StoreError):
 
 
 def shorten(value: Any, width: int = 60) -> str:
-    """Return ``repr(value)`` on one line, cut to `width` characters."""
+    """Return ``repr(value)`` on one line, cut to `width` characters; of a number as many digits as it has beyond rounding."""
     text = " ".join(repr(value).split())
+    if isinstance(value, float) and len(text) > 12:  # 2.8000000000000003
+        text = f"{value:.12g}"
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

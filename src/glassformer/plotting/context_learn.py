@@ -27,23 +27,24 @@ def learning_figure(dataset: xr.Dataset) -> Figure:
         size = dataset["size"].values
         value, error = dataset["excess"].values, dataset["excess_error"].values
         finite = np.isfinite(value) & (value > 0)
-        lowest = value[finite].min() if finite.any() else 1.0
+        drawn = list(value[finite])
         if "excess_curve" in dataset:
             curve = dataset["excess_curve"].values
             good = np.isfinite(curve) & (curve > 0)
-            broken = np.where(good, curve, np.nan)
-            ax.plot(dataset["curve_size"], broken, color=COLORS["gram"], label="theory", zorder=1)
-            lowest = min(lowest, curve[good].min()) if good.any() else lowest
+            if good.any():
+                broken = np.where(good, curve, np.nan)
+                ax.plot(dataset["curve_size"], broken, color=COLORS["gram"], label="theory", zorder=1)
+            drawn += list(curve[good])
         if "excess_asymptote" in dataset and np.isfinite(dataset["excess_asymptote"]).all():
             ax.plot(size, dataset["excess_asymptote"], color="0.5", lw=1, ls="--", label="many windows", zorder=1)
         bars = np.minimum(error[finite], 0.9 * value[finite])
-        ax.errorbar(
-            size[finite], value[finite], yerr=bars, fmt="o", ms=4, mfc="white", color="k", lw=1, label="measured"
-        )
-        top = ax.get_ylim()[1]
+        if finite.any():
+            ax.errorbar(
+                size[finite], value[finite], yerr=bars, fmt="o", ms=4, mfc="white", color="k", lw=1, label="measured"
+            )
         if (~finite).any():
             ax.plot(size[~finite], np.full((~finite).sum(), 0.97), "^", ms=5, color="k", transform=ax.get_xaxis_transform(),
-                    clip_on=False, label="no maximum of the likelihood")  # fmt: skip
+                    clip_on=False, label="infinite")  # fmt: skip
         mismatch = float(dataset["mismatch"]) if "mismatch" in dataset else 0.0
         if mismatch > 0:
             ax.axhline(mismatch, color=COLORS["nmf"], lw=1, ls=":", label="missing context")
@@ -52,7 +53,9 @@ def learning_figure(dataset: xr.Dataset) -> Figure:
             ax.axvline(threshold, color="0.7", lw=1, ls="--")
             ax.annotate("separable", (threshold, 0.03), (-3, 0), xycoords=("data", "axes fraction"), rotation=90,
                         textcoords="offset points", ha="right", va="bottom", color="0.5", fontsize=7)  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlabel="windows P", ylim=(0.5 * lowest, 1.5 * top))
+        # what diverges, as descent at too large a rate, may leave the range of a logarithmic axis
+        limits = (max(0.5 * min(drawn), 1e-300), min(2.0 * max(drawn), 1e300)) if drawn else (0.01, 1.0)
+        ax.set(xscale="log", yscale="log", xlabel="windows P", ylim=limits)
         _label_sizes(ax, size)
         ax.set_ylabel(f"excess over the teacher ({dataset['excess'].attrs.get('units', '')})")
         kind = _NAMES.get(dataset.attrs["estimator"], dataset.attrs["estimator"])

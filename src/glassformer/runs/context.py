@@ -23,6 +23,9 @@ Covariance = Annotated[np.ndarray, ArrayRule((1, 2))]
 EXAMPLE = ((0.6, 0.3, -0.1), (0.3, 0.5, 0.2), (-0.1, 0.2, 0.4))
 """The three-lag covariance of the examples, with diagonal sums (1.5, 0.5, -0.1)."""
 
+GAUSSIAN_SCALE = 0.25
+"""What the example is multiplied with for Gaussian tokens: they would grow without bound, and small samples do at 0.4."""
+
 _WAYS = ("gamma", "rank_one", "diagonal_sums", "factors")
 
 
@@ -50,7 +53,9 @@ class LawConfig(RuleConfig):
 
     gamma: Annotated[
         Covariance | None,
-        Field(description="covariance (lag, lag_) of the couplings; the three-lag example if nothing is given"),
+        Field(
+            description="covariance (lag, lag_) of the couplings; a three-lag example (a quarter of it for gaussian) if nothing is given"
+        ),
     ] = None
     rank_one: Annotated[
         Vector | None, Field(description="instead of gamma: gamma_k of the rank-one covariance gamma_k gamma_k'")
@@ -60,9 +65,9 @@ class LawConfig(RuleConfig):
     ] = None
     factors: Annotated[Matrix | None, Field(description="instead of gamma: L (lag, factor) with gamma = L L^T")] = None
     shape: Annotated[
-        Literal["rank_one", "max_det", "toeplitz", "diagonal"],
-        Field(description="which covariance has the diagonal_sums"),
-    ] = "rank_one"
+        Literal["rank_one", "max_det", "toeplitz", "diagonal"] | None,
+        Field(description="with diagonal_sums: which covariance has them (rank_one if left out)"),
+    ] = None
     mean: Annotated[Vector | None, Field(description="J0 (lag): the couplings have mean J0 / n")] = None
     transpose_gamma: Annotated[
         Matrix | None, Field(description="covariance of J_ij with J_ji (lag, lag_): partially symmetric couplings")
@@ -76,6 +81,8 @@ class LawConfig(RuleConfig):
             raise InvalidInputError(
                 f"{' and '.join(given)} are given, but must be one of {', '.join(_WAYS)}: each is the whole law."
             )
+        if self.shape is not None and self.diagonal_sums is None:
+            raise invalid("shape", self.shape, "left out without diagonal_sums", "gamma, rank_one and factors have one")
         self.rule()
         self.law()  # refuse a law that is none before anything is written
         return self
@@ -83,6 +90,7 @@ class LawConfig(RuleConfig):
     def law(self, **options: Any) -> LaggedGaussian:
         """Return the law of the couplings; `options` such as ``structure`` go to `LaggedGaussian`."""
         from glassformer.couplings import LaggedGaussian
+        from glassformer.couplings._lag_covariance import check_covariance
 
         options = {"mean": self.mean, "transpose_covariance": self.transpose_gamma, **options}
         if self.rank_one is not None:
@@ -90,16 +98,24 @@ class LawConfig(RuleConfig):
         if self.factors is not None:
             return LaggedGaussian.from_factors(self.factors, **options)
         if self.diagonal_sums is not None:
-            return LaggedGaussian.from_diagonal_sums(self.diagonal_sums, shape=self.shape, **options)
-        gamma = np.array(EXAMPLE) if self.gamma is None else self.gamma
+            return LaggedGaussian.from_diagonal_sums(self.diagonal_sums, shape=self.shape or "rank_one", **options)
+        gamma = self._default() if self.gamma is None else self.gamma
         if gamma.ndim == 1 and gamma.size > 1:
             raise invalid(
                 "gamma",
-                gamma,
+                gamma.tolist(),
                 "a matrix (lag, lag_)",
                 "a vector is rank_one=[gamma_1, ...] or diagonal_sums=[g_0, ...]",
             )
-        return LaggedGaussian(gamma.reshape(1, 1) if gamma.ndim == 1 else gamma, **options)
+        gamma = check_covariance("gamma", gamma.reshape(1, 1) if gamma.ndim == 1 else gamma)
+        if self.transpose_gamma is not None and self.transpose_gamma.shape == gamma.shape:
+            for sign, word in ((1.0, "gamma + transpose_gamma"), (-1.0, "gamma - transpose_gamma")):
+                check_covariance(word, gamma + sign * self.transpose_gamma)
+        return LaggedGaussian(gamma, **options)
+
+    def _default(self) -> np.ndarray:
+        """Return the example, weak enough for Gaussian tokens to have a stationary state."""
+        return np.array(EXAMPLE) * (GAUSSIAN_SCALE if self.variant == "gaussian" else 1.0)
 
     def ensemble(self, **options: Any) -> ContextEnsemble:
         """Return the law of the whole model."""

@@ -243,7 +243,7 @@ def _table(dataset: xr.Dataset) -> str:
             exact = float(dataset["excess_theory"][k])
             line += f"  {exact:12.6g}" if math.isfinite(exact) else f"  {'infinite':>12}"
             if math.isfinite(exact) and math.isfinite(error) and error > 0.0:
-                line += f"  {(value - exact) / error:18.2f}"
+                line += f"  {(value - exact) / error:18.4g}"
         share = float(dataset["separated_share"][k]) if "separated_share" in dataset else 0.0
         if share > 0.0:
             line += f"   {100 * share:.3g} % of the sites have no maximum: pass a penalty, or more windows"

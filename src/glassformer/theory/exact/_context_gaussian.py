@@ -3,6 +3,7 @@ r"""The stationary covariance of the linear rule :math:`s_t=\sum_kJ_ks_{t-k}+\th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from glassformer._core._errors import InvalidInputError, NotConvergedError
 from glassformer._core._validation import FloatArray
 
 _DOUBLINGS = 60
+_DENSE = 512  # K N up to which all eigenvalues are found
+_LEADING, _BASIS, _RESTARTS = 6, 60, 60  # eigenvalues, vectors and restarts of the Arnoldi iteration
 
 
 def companion(couplings: FloatArray) -> FloatArray:
@@ -18,6 +21,47 @@ def companion(couplings: FloatArray) -> FloatArray:
     matrix = np.eye(context * n, k=-n)
     matrix[:n] = couplings.transpose(1, 0, 2).reshape(n, context * n)
     return matrix
+
+
+def spectral_radius(couplings: Any) -> float | None:
+    """Return the largest modulus of an eigenvalue of the companion matrix of `LaggedCouplings` of any size.
+
+    Above a few hundred rows from products alone (Arnoldi iteration, to about four digits); None if that does not converge.
+
+    >>> import glassformer as gf
+    >>> round(spectral_radius(gf.couplings.LaggedCouplings.from_matrices([[[0.5]], [[0.24]]])), 6)
+    0.8
+    """
+    context, n = couplings.context, couplings.n
+    if context * n <= _DENSE:
+        return float(np.abs(np.linalg.eigvals(companion(np.asarray(couplings.matrices)))).max())
+    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
+
+    factors, blocks, mean = couplings.factors, couplings.blocks, couplings.mean
+    dense = getattr(blocks, "matrices", None)
+
+    def advance(state: FloatArray) -> FloatArray:
+        past = state.reshape(context, n)
+        filtered = factors.T @ past
+        field = np.full(n, float(past.mean(axis=1) @ mean))
+        for a in range(filtered.shape[0]):
+            field += blocks.apply(filtered[a])[a] if dense is None else dense[a] @ filtered[a].astype(dense.dtype)
+        return np.concatenate([field, state[: (context - 1) * n]])
+
+    size = context * n
+    operator = LinearOperator((size, size), matvec=advance, dtype=np.float64)
+    first = np.cos(np.arange(1.0, size + 1.0) ** 2)  # a fixed start, without structure
+    try:
+        found = eigs(
+            operator, k=_LEADING, which="LM", v0=first, ncv=_BASIS, maxiter=_RESTARTS, tol=1e-4,
+            return_eigenvectors=False,
+        )  # fmt: skip
+    except ArpackNoConvergence as error:  # what has converged is a lower bound
+        found = error.eigenvalues
+        return float(np.abs(found).max()) if found.size and np.abs(found).max() >= 1.0 else None
+    except ArpackError:
+        return None
+    return float(np.abs(found).max())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +87,7 @@ class LinearContext:
         if radius >= 1.0:
             raise InvalidInputError(
                 f"the spectral radius of the couplings is {radius:.6g}, so the gaussian tokens grow without bound and no "
-                "stationary state exists; it must be below 1: scale the couplings down, or ask for the transient with steps."
+                "stationary state exists; it must be below 1: scale the couplings down, or draw others (another seed, more sites)."
             )
         mean = np.linalg.solve(np.eye(n) - couplings.sum(axis=0), fields)
         noise = np.zeros(context * n)
