@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from glassformer.cli._values import jsonable, print_json, print_table
+
+WIDTH = 120
 
 
 def list_runs(as_json: bool) -> None:
@@ -22,6 +25,7 @@ def list_runs(as_json: bool) -> None:
 def show_run(name: str, as_json: bool) -> None:
     """Print everything about one run."""
     from glassformer._core._citations import cite
+    from glassformer.sweeps._arrays import ALLOWED
     from glassformer.sweeps._registry import find
 
     spec = find(name)
@@ -55,10 +59,21 @@ def show_run(name: str, as_json: bool) -> None:
     print(f"{name}: {spec.summary}")
     for text in (spec.long_help, spec.notes):
         if text:
-            print(f"\n{text.strip()}")
-    rows = [(f["key"], f["takes"], "(drawn)" if f["drawn"] else _short(f["default"]), f["meaning"]) for f in fields]
+            print(f"\n{textwrap.fill(text.strip(), WIDTH, replace_whitespace=False, break_on_hyphens=False)}")
+    arrays = any(ALLOWED in f["takes"] for f in fields)
+    rows = [
+        (
+            f["key"],
+            f["takes"].replace(f"{ALLOWED}, with", "an array of").replace(ALLOWED, "an array"),
+            "(drawn)" if f["drawn"] else _short(f["default"]),
+            f["meaning"],
+        )
+        for f in fields
+    ]
     print()
     print_table("settings", ["key", "takes", "default", "meaning"], rows)
+    if arrays:
+        print(f"{ALLOWED}.")
     for scale, settings in spec.scales.items():
         listed = ", ".join(f"{key} = {_short(value)}" for key, value in settings.items()) or "the defaults"
         print(f"--scale {scale}: {listed}")
