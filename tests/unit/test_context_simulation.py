@@ -255,6 +255,19 @@ def test_a_sequence_does_not_depend_on_company_chunks_or_threads(rule, structure
     assert np.array_equal(tokens_of(rule, model, replicas=2, steps=4, burn_in=2), whole[:2, 2:])
 
 
+@pytest.mark.parametrize("context", [1, 3, 4, 8, 17])
+def test_means_of_couplings_do_not_depend_on_company(context):
+    # a matrix product sums over lags in an order that depends on how many replicas stand side by side
+    factors = np.sin(np.arange(1.0, context + 1.0)) / (2.0 * math.sqrt(context))
+    law = gf.LaggedGaussian.from_factors(factors, mean=np.cos(np.arange(context)) / (2.0 * context))
+    model = gf.ExtendedContext(law.sample(n=40, seed=2))
+    rule = gf.TokenRule("gaussian")
+    whole = np.concatenate([t for _, t in token_stream(model, rule, seed=9, sequences=TILE + 2, steps=30)], axis=1)
+    for numbers in (range(1), range(3, 5), range(TILE - 1, TILE + 2)):
+        alone = np.concatenate([t for _, t in token_stream(model, rule, seed=9, sequences=numbers, steps=30)], axis=1)
+        assert np.array_equal(alone, whole[numbers.start : numbers.stop])
+
+
 @pytest.mark.parametrize("rule", [RULES[0], RULES[6], RULES[7]], ids=str)
 def test_results_do_not_depend_on_threads(rule):
     model = model_of(n=700)

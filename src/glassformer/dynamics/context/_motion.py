@@ -226,6 +226,17 @@ class ContextTile:
         lane = self.first_replica % TILE
         self.workers.run(motion.operator.pieces(tokens, self.ring[slot], lane=lane), worth=worth)
 
+    def _shift(self, slots: npt.NDArray[np.int64]) -> FloatArray:
+        """Return what the means of the couplings add to the fields, summed lag by lag.
+
+        The order of the sums of a matrix product would depend on how many replicas stand side by side.
+        """
+        total = np.zeros(self.means.shape[1])
+        if self.motion.means.any():
+            for weight, slot in zip(self.motion.means, slots):
+                total += weight * self.means[slot]
+        return total
+
     def advance(self, *, recording: bool = False, backward: bool = False) -> None:
         """Take one step; with `recording`, sum what is measured of it, with `backward` also of the token ``delay`` before."""
         from glassformer.dynamics._kernels._context import TOTAL, add_blocks, advance_cells
@@ -238,8 +249,8 @@ class ContextTile:
         self.step += 1
         step = self.step
         order = (step - 1 - np.arange(lags)) % self.products
-        shift = motion.means @ self.means[order]
-        shift_back = motion.means @ self.means[(step - motion.delay + 1 + np.arange(lags)) % self.products]
+        shift = self._shift(order)
+        shift_back = self._shift((step - motion.delay + 1 + np.arange(lags)) % self.products)
         tokens = self.store[step % self.depth]
         past = self.store[(step - motion.delay) % self.depth]
 
