@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._checkpoint import peek_seed
-from glassformer._context_result import dataset_of
+from glassformer._context_result import dataset_of, memory
 from glassformer._context_run import ContextRun
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, derived_seed
@@ -103,7 +103,12 @@ def simulate_context(
     finite = run.go(progress)
     dataset = dataset_of(run) if finite else _broken(run)
     growing = finite and run.sums.growing and not measure.two_time
+    note = run.note(growing=growing, finite=finite)
     status = Status.NONFINITE if not finite else Status.NOT_EQUILIBRATED if growing else Status.OK
+    if status.good and replicas == 1 and run.sums.units > 1 and steps < 50.0 * (length := memory(dataset)):
+        status = Status.TOO_SHORT
+        short = f"a single sequence of {steps} steps with a memory of {length:.3g}: errors from blocks of time are too small"
+        note = f"{note}; {short}" if note else short
     attach_evidence(
         dataset,
         status=status,
@@ -125,7 +130,7 @@ def simulate_context(
         start=start if isinstance(start, str) else "independent" if start is None else "given",
         averages_over=run.averages_over,
         finite_size_law=_LAW,
-        note=run.note(growing=growing, finite=finite),
+        note=note,
     )
     return raise_if_failed(dataset, throw=throw)
 
