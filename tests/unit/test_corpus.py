@@ -290,13 +290,170 @@ def test_inference_finds_the_teacher(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- burn-in and what has no stationary state
 
 
-def test_burn_in_is_ten_contexts_or_twenty_correlation_times(tmp_path: Path) -> None:
+def test_burn_in_lasts_until_the_sample_has_forgotten_its_start(tmp_path: Path) -> None:
     assert written(tmp_path / "a").record["burn_in"] == 30
     near = gf.ExtendedContext(gf.LaggedGaussian([[0.3, 0.15], [0.15, 0.25]]).sample(n=60, seed=1))
     slow = written(tmp_path / "b", "gaussian", model=near)
     radius = float(gf.solve(near, gf.ExactContext(rule_of("gaussian")))["spectral_radius"])
     assert radius > 0.9  # the sample remembers longer than the law says
-    assert slow.record["burn_in"] == math.ceil(-20 / math.log(radius))
+    c_0 = slow.record["c_theory"][0]
+    excess = max(1.0, abs(1.0 - c_0) / c_0)
+    assert slow.record["burn_in"] == math.ceil(math.log(1000.0 * excess) / (-2.0 * math.log(radius)))
+    assert slow.theory["spectral_radius"] == pytest.approx(radius)
+    assert slow.record["loss_floor"] == pytest.approx(0.5 * math.log(2.0 * math.pi * math.e * 0.64))
+
+
+@pytest.mark.parametrize(
+    ("variant", "gamma", "strength"),
+    [
+        ("gaussian", [[0.62, 0.13], [0.13, 0.1]], 0.3),
+        ("gaussian", [[0.3, 0.15], [0.15, 0.25]], 0.03),  # starts are a thousand times the stationary variance
+        ("spherical", [[0.6, 0.3], [0.3, 0.5]], 3.0),
+        ("spherical", [[0.9]], 6.0),
+        ("ising", [[0.6, 0.3], [0.3, 0.5]], 1.7),
+        ("graded", [[2.0, -0.5], [-0.5, 0.8]], 1.2),
+    ],
+)
+@pytest.mark.parametrize("start", ["independent", "repeated"])
+def test_the_default_burn_in_ends_where_the_transient_is_stationary(
+    variant: str, gamma: list[list[float]], strength: float, start: str
+) -> None:
+    from glassformer.data._relaxation import TOLERANCE, decay_steps, relaxation
+
+    rule = gf.TokenRule(variant, **{"sigma" if variant == "gaussian" else "beta": strength})
+    ensemble = gf.ContextEnsemble(gf.LaggedGaussian(gamma))
+    found = gf.solve(ensemble, gf.StationaryDMFT(rule, lags=8))
+    steps, followed = relaxation(ensemble, rule, found, start)
+    assert followed
+    pairs = gf.solve(ensemble, gf.TransientDMFT(rule, steps=2 * steps + 20, start=start))["two_time_correlation"].values
+    size = len(gamma)
+    gap = np.zeros(2 * steps + 20)  # of step 1, 2, ...
+    for time in range(gap.size):
+        row = size + time
+        gap[time] = max(
+            abs(pairs[row, row - lag] - float(found["autocorrelation"][lag])) for lag in range(min(size, row) + 1)
+        )
+    allowed = TOLERANCE * float(found["autocorrelation"][0])
+    assert (gap[steps:] <= allowed).all()  # every token that is kept
+    assert steps == 0 or gap[steps - 1] > allowed
+    if variant == "gaussian":  # the rate is that of the spectral radius
+        assert (
+            0.5 * steps
+            <= decay_steps(float(found["spectral_radius"]), float(found["autocorrelation"][0]))
+            <= 2 * steps + 20
+        )
+
+
+def test_a_slow_gaussian_law_is_not_taken_for_stationary_after_its_short_correlation_time() -> None:
+    from glassformer.data._measure import corpus_status
+    from glassformer.data._write import plan_corpus
+
+    law = gf.LaggedGaussian.from_factors([0.8496454, 0.1425386])  # c_tau = 0.7^tau: 2.8 steps; spectral radius 0.993
+    rule, plenty = gf.TokenRule("gaussian", sigma=0.29704426), {"sequences": 4, "length": 30, "seed": 1}
+    model = gf.ExtendedContext(law.sample(n=100, seed=3))  # of spectral radius 0.93 itself
+    plan, theory = plan_corpus(model, rule, **plenty)
+    assert theory["spectral_radius"] < 1.0
+    assert plan.burn_in > 250
+    assert corpus_status(plan, theory)[0] is gf.Status.OK
+    plan, theory = plan_corpus(model, rule, burn_in=57, **plenty)  # twenty correlation times
+    assert theory["infinite"]["method"] == "TransientDMFT"
+    assert 0.8 < theory["infinite"]["autocorrelation"][0] < 0.92
+    assert corpus_status(plan, theory)[0] is gf.Status.NOT_EQUILIBRATED
+
+
+def test_a_short_burn_in_is_long_enough_where_the_transient_says_so() -> None:
+    from glassformer.data._measure import corpus_status
+    from glassformer.data._write import plan_corpus
+
+    law = gf.LaggedGaussian(0.05 * np.eye(3))
+    plan, theory = plan_corpus(
+        gf.ExtendedContext(law.sample(n=50, seed=1)), gf.TokenRule(beta=1.0), burn_in=6, sequences=4, length=9, seed=1
+    )
+    assert plan.burn_in < theory["recommended_burn_in"]
+    assert theory["infinite"]["method"] == "StationaryDMFT"
+    assert corpus_status(plan, theory)[0] is gf.Status.OK
+
+
+@pytest.mark.parametrize("structure", ["gaussian", "fast_transform"])
+def test_the_spectral_radius_of_a_large_sample_is_that_of_its_eigenvalues(structure: str) -> None:
+    from glassformer.theory.exact._context_gaussian import companion, spectral_radius
+
+    law = gf.LaggedGaussian(
+        [[0.3, 0.1, 0.0], [0.1, 0.2, 0.05], [0.0, 0.05, 0.1]], mean=[0.0, 0.4, 0.0], structure=structure
+    )
+    couplings = law.sample(n=256, seed=4)
+    wanted = np.abs(np.linalg.eigvals(companion(couplings.matrices))).max()
+    assert spectral_radius(couplings) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_large_sample_whose_tokens_explode_is_refused(tmp_path: Path) -> None:
+    law = gf.LaggedGaussian.from_factors([0.8496454, 0.1425386])  # stable at infinite size
+    model = gf.ExtendedContext(law.sample(n=600, seed=2))  # but not this draw
+    rule = gf.TokenRule("gaussian", sigma=0.3)
+    with pytest.raises(
+        InvalidInputError, match=r"spectral radius 1\.05.*another seed, more sites or a smaller covariance"
+    ):
+        write_corpus(tmp_path / "a", model, rule, sequences=3, length=20, seed=1)
+    assert not (tmp_path / "a").exists()
+
+
+def test_tokens_that_grow_are_noticed_where_no_spectral_radius_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glassformer.data import _theory
+    from glassformer.data._generate import write_block
+    from glassformer.data._measure import corpus_status
+    from glassformer.data._write import plan_corpus
+
+    monkeypatch.setattr(_theory, "spectral_radius", lambda couplings: None)
+    law = gf.LaggedGaussian.from_factors([0.8496454, 0.1425386])
+    model = gf.ExtendedContext(law.sample(n=600, seed=2))
+    plan, theory = plan_corpus(model, gf.TokenRule("gaussian", sigma=0.3), sequences=4, length=20, seed=1, burn_in=500)
+    sums = write_block(plan, tmp_path, range(4)).sums
+    status, notes = corpus_status(plan, theory, sums)
+    assert status is gf.Status.NOT_EQUILIBRATED
+    assert "could not be computed: it may be unstable" in " ".join(notes)
+
+
+def test_signs_that_age_are_noticed_without_theory(tmp_path: Path) -> None:
+    from glassformer.data._generate import write_block
+    from glassformer.data._measure import corpus_status
+    from glassformer.data._write import plan_corpus
+
+    gamma = np.array([[0.5, 0.2], [0.2, 0.3]])
+    model = gf.ExtendedContext(gf.LaggedGaussian(gamma, transpose_covariance=gamma).sample(n=100, seed=1))
+    settings = {"sequences": 64, "length": 64, "seed": 2}
+    plan, _ = plan_corpus(model, gf.TokenRule(beta=2.0), **settings)
+    assert plan.burn_in == 1000  # nothing says how long it should be
+    plan, theory = plan_corpus(model, gf.TokenRule(beta=2.0), burn_in=2, **settings)
+    sums = write_block(plan, tmp_path, range(64)).sums
+    theory["needed_burn_in"] = 0
+    status, notes = corpus_status(plan, theory, sums)
+    assert status is gf.Status.NOT_EQUILIBRATED
+    assert "No theory says how long this system needs. The autocorrelation at lag" in " ".join(notes)
+
+
+def test_halves_of_stationary_corpora_agree(tmp_path: Path) -> None:
+    from glassformer.data._drift import halves_differ
+    from glassformer.data._generate import write_block
+    from glassformer.data._write import plan_corpus
+
+    for seed in range(12):
+        plan, theory = plan_corpus(sample(n=30), gf.TokenRule(beta=1.0), sequences=5 + 6 * seed, length=40, seed=seed)
+        (tmp_path / str(seed)).mkdir()
+        sums = write_block(plan, tmp_path / str(seed), range(plan.sequences)).sums
+        assert halves_differ(plan, sums, theory) == ""
+
+
+def test_the_loss_floor_is_exact_or_the_loss_of_the_teacher(tmp_path: Path) -> None:
+    record = written(tmp_path / "a", model=sample(n=12), sequences=20).record
+    assert record["loss_floor"] == record["entropy_rate_exact"]
+    assert record["loss_floor_error"] == record["entropy_rate_exact_error"] > 0.0
+    assert record["loss_floor_is"].startswith("measured")
+    assert record["loss_floor"] != record["entropy_rate_theory"]
+    record = written(tmp_path / "b", model=sample(n=3)).record
+    assert record["loss_floor_is"] == "exact for this sample"
+    assert record["loss_floor_error"] is None
 
 
 def test_a_burn_in_too_short_compares_with_the_transient(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class _Writer:
         )
         self.files = None
         if checkpoint is not None:
-            self.files = CheckpointFiles(checkpoint, repr(("corpus-1", *facts, plan.precision, numbers)))
+            self.files = CheckpointFiles(checkpoint, repr(("corpus-2", *facts, plan.precision, numbers)))
         self.told_at = self.saved_at = time.monotonic()
         self.total = plan.burn_in + plan.length
 
@@ -180,7 +180,7 @@ class _Writer:
                 )
                 kernels.add_blocks(overlaps[:, :, :known], whole[:, :known])
                 self._require_finite(tile, whole)
-                sums.add_overlaps(units, whole[:, :known])
+                sums.add_overlaps(now, units, whole[:, :known])
                 piece[:, now % plan.chunk] = tile.tokens
                 if sphere is not None and (now + 1) % _FLUSH == 0:
                     sphere.flush()

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassformer._core._status import Status
+from glassformer.data._drift import halves_differ
 from glassformer.data._plan import CorpusPlan
+from glassformer.data._relaxation import TOLERANCE
 from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL, estimate
 
 if TYPE_CHECKING:
     import xarray as xr
 
+EXACT, MEASURED = "exact for this sample", "measured: the teacher's own loss on these tokens"
 _WHOLE = "nats per step, whole system"
 _PER_SPIN = "nats per spin and step"
 
@@ -50,16 +53,21 @@ def corpus_dataset(plan: CorpusPlan, sums: dict[str, np.ndarray[Any, Any]], theo
     add("magnetization_mean", *scalar(TOTAL))
     if "q0" in infinite:
         variables["q0"] = ((), infinite["q0"])
+    if "q0" in exact:
+        variables["q0_of_sample"] = ((), exact["q0"])
     add("field_square", *scalar(FIELD_SQUARE), units="mean square of the field of the random couplings")
     differential = "" if plan.two_valued else ", differential"
-    floor = loss_floor(theory)
-    if floor is not None:
-        variables["loss_floor"] = ((), floor, {"units": _PER_SPIN + differential})
     for name, rate in (("theory", infinite.get("loss_floor")), ("of_sample", exact.get("entropy_rate"))):
         if rate is not None:
             variables[f"entropy_rate_{name}"] = ((), rate, {"units": _PER_SPIN + differential})
     if sums["counts"][:, LOSS].any():
         add("entropy_rate_exact", *scalar(LOSS), units=_PER_SPIN + differential)
+        if "entropy_rate" not in exact:
+            add("loss_floor", *scalar(LOSS), units=_PER_SPIN + differential)
+            variables["loss_floor"][2]["origin"] = MEASURED
+    if "entropy_rate" in exact:
+        attrs = {"units": _PER_SPIN + differential, "origin": EXACT}
+        variables["loss_floor"] = ((), exact["entropy_rate"], attrs)
     for name, numbers in (("theory", infinite), ("of_sample", exact)):
         if "entropy_production_per_spin" in numbers:
             value = numbers["entropy_production_per_spin"]
@@ -80,15 +88,12 @@ def corpus_dataset(plan: CorpusPlan, sums: dict[str, np.ndarray[Any, Any]], theo
     return dataset
 
 
-def loss_floor(theory: dict[str, Any]) -> float | None:
-    """Return the loss that no learner can beat: exact for this sample where that is known, else at infinite size."""
-    floor = theory["exact"].get("entropy_rate", theory["infinite"].get("loss_floor"))
-    return None if floor is None else float(floor)
-
-
-def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, list[str]]:
-    """Return the status of a corpus and what a reader should know beside its numbers."""
-    notes = [
+def corpus_status(
+    plan: CorpusPlan, theory: dict[str, Any], sums: dict[str, np.ndarray[Any, Any]] | None = None
+) -> tuple[Status, list[str]]:
+    """Return the status of a corpus and what a reader should know beside its numbers; `sums` as in `corpus_dataset`."""
+    notes = [theory["lags_note"]] if "lags_note" in theory else []
+    notes += [
         "autocorrelation_theory is that of infinite N; time averages of one draw of the couplings differ from it by about 2 / N, "
         "more near criticality. Error bars average over "
         + ("sequences" if plan.sequences > 1 else "blocks of time")
@@ -106,14 +111,20 @@ def corpus_status(plan: CorpusPlan, theory: dict[str, Any]) -> tuple[Status, lis
         if plan.rule.variant == "spherical":
             notes.append("At finite N aging ends when the largest eigenvalues take over.")
         notes.append("No stationary state exists: averages depend on burn_in and length.")
-    elif plan.burn_in < theory["recommended_burn_in"]:
+    elif plan.burn_in < theory["needed_burn_in"]:
         status = Status.NOT_EQUILIBRATED
         notes.append(
-            f"burn_in is below the recommended {theory['recommended_burn_in']} steps: the start may be remembered."
+            f"burn_in is {plan.burn_in}, but it takes {theory['needed_burn_in']} steps until correlations are stationary to "
+            f"{TOLERANCE}: the start is remembered."
         )
     elif theory["slow"]:
         status = Status.NOT_EQUILIBRATED
         notes.append("This small sample is so cold that a sequence remembers its start for longer than the burn-in.")
+    if status.good and sums is not None:
+        drift = halves_differ(plan, sums, theory)
+        if drift:
+            status = Status.NOT_EQUILIBRATED
+            notes.append(drift)
     time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
     if status.good and plan.sequences == 1 and plan.length < 50 * time:
         status = Status.TOO_SHORT

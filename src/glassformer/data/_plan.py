@@ -168,8 +168,7 @@ def check_splits(splits: npt.ArrayLike | None) -> tuple[float, float, float] | N
     return train, validation, test
 
 
-def check_burn_in(burn_in: int | None, context: int, correlation_time: float) -> int:
-    r"""Return the steps before the first token that is kept: by default the larger of 10 K and 20 correlation times."""
-    if burn_in is not None:
-        return as_count("burn_in", burn_in, minimum=0)
-    return max(10 * context, int(np.ceil(20.0 * as_number("the correlation time", correlation_time, minimum=0.0))))
+def default_burn_in(context: int, correlation_time: float, *relaxation: int) -> int:
+    """Return the largest of 10 K, 20 correlation times, and the steps that starts need to be forgotten."""
+    memory = int(np.ceil(20.0 * as_number("the correlation time", correlation_time, minimum=0.0)))
+    return max(10 * context, memory, *relaxation)

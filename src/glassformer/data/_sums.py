@@ -17,7 +17,7 @@ from glassformer._core._validation import FloatArray
 TIME_BLOCKS = 16
 SCALARS = 4
 TOTAL, FIELD_SQUARE, LOSS, BACKWARD_LOSS = range(SCALARS)
-KEPT = ("overlap", "pairs", "scalars", "counts")
+KEPT = ("overlap", "pairs", "early_overlap", "early_pairs", "scalars", "counts")
 
 
 class BlockSums:
@@ -29,6 +29,8 @@ class BlockSums:
         self.arrays: dict[str, FloatArray] = {
             "overlap": np.zeros((self.units, lags + 1)),
             "pairs": np.zeros((self.units, lags + 1)),
+            "early_overlap": np.zeros((self.units, lags + 1)),  # of the first half of the times
+            "early_pairs": np.zeros((self.units, lags + 1)),
             "scalars": np.zeros((self.units, SCALARS)),
             "counts": np.zeros((self.units, SCALARS)),
         }
@@ -45,11 +47,14 @@ class BlockSums:
         self.arrays["scalars"][units, which] += values
         self.arrays["counts"][units, which] += 1
 
-    def add_overlaps(self, units: slice, overlaps: FloatArray) -> None:
+    def add_overlaps(self, time: int, units: slice, overlaps: FloatArray) -> None:
         """Add the sums over sites (sequence, lag) for the lags that reach back to the first token."""
         known = overlaps.shape[1]
         self.arrays["overlap"][units, :known] += overlaps
         self.arrays["pairs"][units, :known] += 1
+        if 2 * time < self.steps:
+            self.arrays["early_overlap"][units, :known] += overlaps
+            self.arrays["early_pairs"][units, :known] += 1
 
     def load(self, arrays: Mapping[str, npt.NDArray[np.float64]]) -> None:
         """Take the arrays of a checkpoint."""

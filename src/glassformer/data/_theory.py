@@ -11,8 +11,10 @@ import numpy as np
 from glassformer._core._errors import InvalidInputError, MethodNotApplicableError
 from glassformer._core._status import Status
 from glassformer._core._validation import FloatArray
+from glassformer.data._relaxation import Relaxation, decay_steps, relaxation
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 from glassformer.theory.exact._context import ExactContext, need
+from glassformer.theory.exact._context_gaussian import spectral_radius
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,14 +29,18 @@ _MIXED = 1e-4  # total variation
 class CorpusTheory:
     """Numbers for the record: ``infinite`` (names as in `StationaryDMFT`), ``exact`` (as in `ExactContext`).
 
-    ``correlation_time`` in steps sets the default burn-in. ``reason`` says why ``infinite`` is empty, ``exact_reason`` why
-    a small sample has no exact numbers; ``ages`` whether it is
-    because there is no stationary state, ``slow`` whether the sample remembers its start for longer than anyone waits.
+    ``correlation_time``, ``relaxation`` (of infinite size) and ``mixing`` (of this sample), in steps, set the default
+    burn-in; ``radius`` is that of the companion matrix of gaussian couplings. ``reason`` says why ``infinite`` is empty,
+    ``exact_reason`` why a small sample has no exact numbers; ``ages`` whether it is because there is no stationary state,
+    ``slow`` whether the sample remembers its start for longer than anyone waits.
     """
 
     infinite: dict[str, Any] = field(default_factory=dict)
     exact: dict[str, Any] = field(default_factory=dict)
     correlation_time: float = 0.0
+    relaxation: Relaxation = field(default_factory=Relaxation)
+    mixing: int = 0
+    radius: float | None = None
     reason: str = ""
     exact_reason: str = ""
     ages: bool = False
@@ -43,7 +49,7 @@ class CorpusTheory:
 
 
 def stationary_theory(
-    ensemble: ContextEnsemble | None, model: ExtendedContext, rule: TokenRule, lags: int
+    ensemble: ContextEnsemble | None, model: ExtendedContext, rule: TokenRule, lags: int, start: str = "independent"
 ) -> CorpusTheory:
     """Return what is known of the stationary state of a sample, and of the law it was drawn from."""
     import json
@@ -52,34 +58,48 @@ def stationary_theory(
 
     infinite: dict[str, Any] = {}
     reason, exact_reason, citations = "the law of the couplings is not known", "", []
-    ages, slow, time = False, False, 0.0
+    ages, slow, time, mixing = False, False, 0.0, 0.0
+    relaxes = Relaxation()
     if ensemble is not None:
         try:
-            found = StationaryDMFT(rule, lags=max(1, lags)).solve(ensemble)
+            found = StationaryDMFT(rule, lags=max(1, lags, model.context)).solve(ensemble)
             infinite, reason = _numbers(found, lags), ""
             infinite["method"] = "StationaryDMFT"
             time = float(found["correlation_time"]) if "correlation_time" in found else 0.0
             citations += json.loads(found.attrs["citations"])
+            relaxes = relaxation(ensemble, rule, found, start)
         except MethodNotApplicableError as error:
             reason = str(error)
         except InvalidInputError as error:
             reason, ages = str(error), True
     exact: dict[str, Any] = {}
+    radius = spectral_radius(model.couplings) if rule.variant == "gaussian" else None
+    if rule.variant == "gaussian":  # whatever the couplings
+        exact = {"method": "closed form", "entropy_rate": 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2)}
+    if radius is not None and radius >= 1.0 and not ages:  # of this very sample, whatever the law says
+        infinite, ages = {}, True
+        reason = (
+            f"The companion matrix of these couplings has spectral radius {radius:.6g}, so the gaussian tokens of this sample "
+            "grow without bound and no stationary state exists; take another seed, more sites or a smaller covariance"
+        )
     small = rule.variant != "gaussian" or model.context * model.n <= _LARGEST_GAUSSIAN
-    if small and not need(model, rule):
+    if small and not (radius is not None and radius >= 1.0) and not need(model, rule):
         try:
             method = ExactContext(rule, lags=lags)
             found = method.solve(model)
             exact = _numbers(found, lags)
             exact["method"], exact["status"] = "ExactContext", found.attrs["status"]
-            mixing = _mixing_time(method, model, found)
-            time, slow = max(time, min(mixing, _LONGEST_MIXING / 20.0)), mixing > _LONGEST_MIXING / 20.0
+            mixing = 0.0 if rule.variant == "gaussian" else _mixing_steps(method, model, found)
             citations += json.loads(found.attrs["citations"])
         except InvalidInputError as error:
-            if "no stationary state" in str(error):  # of this very sample, whatever the law says
-                infinite, ages, reason = {}, True, str(error).partition(";")[0]
             exact_reason = str(error)
-    return CorpusTheory(infinite, exact, time, reason, exact_reason, ages, slow, tuple(dict.fromkeys(citations)))
+    if radius is not None and not ages:
+        mixing = decay_steps(radius, float(np.mean(infinite.get("autocorrelation", [1.0])[:1])))
+    slow = mixing > _LONGEST_MIXING
+    return CorpusTheory(
+        infinite, exact, time, relaxes, math.ceil(min(mixing, _LONGEST_MIXING)), radius, reason, exact_reason, ages, slow,
+        tuple(dict.fromkeys(citations)),
+    )  # fmt: skip
 
 
 def transient_theory(
@@ -122,11 +142,8 @@ def _numbers(found: xr.Dataset, lags: int) -> dict[str, Any]:
     return numbers
 
 
-def _mixing_time(method: ExactContext, model: ExtendedContext, found: xr.Dataset) -> float:
-    """Return a twentieth of the steps after which independent starts have forgotten themselves, in total variation."""
-    if method.rule.variant == "gaussian":
-        radius = float(found["spectral_radius"])
-        return 0.0 if radius <= 0.0 else -1.0 / math.log(radius)
+def _mixing_steps(method: ExactContext, model: ExtendedContext, found: xr.Dataset) -> float:
+    """Return the steps after which independent starts have forgotten themselves, in total variation."""
     if math.isinf(method.rule.beta):
         return 0.0  # a map: cycles are reached, not forgotten
     chain = method.chain(model)
@@ -136,9 +153,9 @@ def _mixing_time(method: ExactContext, model: ExtendedContext, found: xr.Dataset
     for step in range(int(min(_LONGEST_MIXING, 50 + _MIXING_WORK / chain.conditional.size))):
         distances.append(0.5 * float(np.abs(law - final).sum()))
         if distances[-1] < _MIXED:
-            return step / 20.0
+            return step
         law = chain.advance(law)
     # the rest of the way at the rate of the second half
     half = len(distances) // 2
     rate = math.log(distances[half] / distances[-1]) / (len(distances) - 1 - half)
-    return math.inf if rate <= 0.0 else (len(distances) + math.log(distances[-1] / _MIXED) / rate) / 20.0
+    return math.inf if rate <= 0.0 else len(distances) + math.log(distances[-1] / _MIXED) / rate

@@ -16,7 +16,7 @@ from glassformer._core._validation import as_choice, as_count
 from glassformer._version import NUMERICAL_VERSION, __version__
 from glassformer.data._files import file_checksum, write_json
 from glassformer.data._generate import Block, damaged_pieces, write_block
-from glassformer.data._measure import corpus_dataset, loss_floor
+from glassformer.data._measure import corpus_dataset
 from glassformer.data._plan import (
     COUPLINGS,
     DTYPES,
@@ -27,15 +27,16 @@ from glassformer.data._plan import (
     TOKEN_IDS,
     TOKENS,
     CorpusPlan,
-    check_burn_in,
     check_shape,
     check_splits,
+    default_burn_in,
     drawn_in_single,
 )
 from glassformer.data._theory import CorpusTheory, has_transient_theory, stationary_theory, transient_theory
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 
 FORMAT = 1
+_WITHOUT_THEORY = 1000  # steps of a burn-in where nothing says how long it should be
 _LARGEST_COUPLINGS = 2**26  # numbers of couplings that are written out; beyond, their key alone
 
 
@@ -50,7 +51,7 @@ def plan_corpus(
     start: str = "independent",
     seed: int,
     dtype: str = "default",
-    lags: int = 16,
+    lags: int | None = None,
     splits: npt.ArrayLike | None = None,
     precision: str = "double",
     ensemble: ContextEnsemble | None = None,
@@ -64,28 +65,36 @@ def plan_corpus(
     as_choice("start", start, STARTS)
     if as_choice("dtype", dtype, DTYPES) == "float32" and rule.variant in ("ising", "probit"):
         raise invalid("dtype", dtype, f"default for variant={rule.variant}", "two-valued tokens are int8")
-    lags = min(as_count("lags", lags, minimum=0), steps - 1)
+    wanted_lags = 16 if lags is None else as_count("lags", lags, minimum=0)
+    kept_lags = min(wanted_lags, steps - 1)
     law = model.couplings.law
     if ensemble is None and law is not None and np.all(model.fields == model.fields[0]):
         ensemble = ContextEnsemble(law, field=float(model.fields[0]))
-    found = stationary_theory(ensemble, model, rule, lags)
-    wanted = check_burn_in(None, model.context, found.correlation_time)
+    found = stationary_theory(ensemble, model, rule, kept_lags, start)
+    unknown = not found.infinite and not found.ages and "status" not in found.exact
+    relaxes = (found.relaxation.steps, found.mixing, _WITHOUT_THEORY if unknown else 0)
+    wanted = default_burn_in(model.context, found.correlation_time, *relaxes)
     if found.ages and burn_in is None:
         raise InvalidInputError(
             f"burn_in is left out, but must be given for a corpus of a transient (0, say): {found.reason.rstrip('.')}."
         )
     plan = CorpusPlan(
         model=model, rule=rule, mode=mode, sequences=count, length=steps,
-        burn_in=check_burn_in(burn_in, model.context, found.correlation_time), start=start, seed=check_seed(seed),
-        single=dtype == "float32", lags=lags, splits=check_splits(splits), precision=precision, ensemble=ensemble,
+        burn_in=wanted if burn_in is None else as_count("burn_in", burn_in, minimum=0), start=start, seed=check_seed(seed),
+        single=dtype == "float32", lags=kept_lags, splits=check_splits(splits), precision=precision, ensemble=ensemble,
     )  # fmt: skip
     plan.ranges()
-    return plan, _theory_table(plan, found, wanted)
+    theory = _theory_table(plan, found, wanted, unknown=unknown)
+    if lags is not None and kept_lags < wanted_lags:
+        theory["lags_note"] = f"Lags above {kept_lags} were left out: a sequence has {steps} tokens."
+    return plan, theory
 
 
-def _theory_table(plan: CorpusPlan, found: CorpusTheory, wanted: int) -> dict[str, Any]:
+def _theory_table(plan: CorpusPlan, found: CorpusTheory, wanted: int, *, unknown: bool) -> dict[str, Any]:
     infinite, reason = found.infinite, found.reason
-    early = plan.burn_in < wanted or found.ages
+    # where the transient was followed it decides; rules of thumb are for what was not
+    needed = max(found.relaxation.steps, found.mixing) if found.relaxation.followed else wanted
+    early = plan.burn_in < needed or found.ages
     if early and has_transient_theory(plan.ensemble, plan.burn_in + plan.length):
         assert plan.ensemble is not None
         infinite = transient_theory(
@@ -94,12 +103,19 @@ def _theory_table(plan: CorpusPlan, found: CorpusTheory, wanted: int) -> dict[st
         reason = "" if infinite else "tokens grow until numbers overflow"
     return {
         "infinite": infinite,
-        "exact": {} if early else found.exact,
+        "exact": {key: found.exact[key] for key in ("method", "entropy_rate") if key in found.exact}
+        if early and plan.rule.variant == "gaussian"  # its loss floor holds at any time
+        else {}
+        if early
+        else found.exact,
         "reason": reason,
         "exact_reason": found.exact_reason,
         "ages": found.ages,
         "slow": found.slow,
+        "unknown": unknown,
+        "spectral_radius": found.radius,
         "recommended_burn_in": wanted,
+        "needed_burn_in": needed,
         "citations": list(found.citations),
     }
 
@@ -128,8 +144,8 @@ def write_corpus(
     threads : int, optional
         All processors if left out; the bytes do not depend on it.
     **settings
-        ``mode`` ("batch", "trajectory", "windows"), ``sequences``, ``length``, ``burn_in`` (at least 10 K and 20 correlation
-        times if left out), ``start`` ("independent", "repeated"), ``dtype`` ("default": int8 or float64, or "float32"),
+        ``mode`` ("batch", "trajectory", "windows"), ``sequences``, ``length``, ``burn_in`` (if left out the largest of 10 K, 20
+        correlation times, and the steps after which the transient is stationary to 0.001), ``start`` ("independent", "repeated"), ``dtype`` ("default": int8 or float64, or "float32"),
         ``lags``, ``splits`` (shares of train, validation, test), ``precision``.
 
     Raises
@@ -280,7 +296,9 @@ def record_of(plan: CorpusPlan, blocks: Sequence[Block], theory: dict[str, Any],
         "c_theory": theory["infinite"].get("autocorrelation"),
         "c_empirical": value("autocorrelation"),
         "c_empirical_error": value("autocorrelation_error"),
-        "loss_floor": loss_floor(theory),
+        "loss_floor": value("loss_floor"),
+        "loss_floor_error": value("loss_floor_error"),
+        "loss_floor_is": measured["loss_floor"].attrs["origin"] if "loss_floor" in measured else None,
         "entropy_rate_theory": theory["infinite"].get("loss_floor"),
         "entropy_rate_exact": value("entropy_rate_exact"),
         "entropy_rate_exact_error": value("entropy_rate_exact_error"),

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from glassformer._core._errors import invalid
+from glassformer.dynamics.context._motion import machine_memory
 from glassformer.runs._context_model import ContextModelConfig
 from glassformer.runs.context import Vector
 from glassformer.sweeps import RunContext, RunSpec
@@ -52,7 +53,7 @@ class CorpusConfig(ContextModelConfig):
     ] = "double"
     burn_in: Annotated[
         int | None,
-        Field(ge=0, description="steps before the first token (the larger of 10 K and 20 correlation times)"),
+        Field(ge=0, description="steps before the first token (by default until the start is forgotten)"),
     ] = None
     start: Annotated[Literal["independent", "repeated"], Field(description="the K tokens before the burn-in")] = (
         "independent"
@@ -60,7 +61,24 @@ class CorpusConfig(ContextModelConfig):
     dtype: Annotated[
         Literal["default", "float32"], Field(description="default: int8 for two-valued tokens, else float64")
     ] = "default"
-    lags: Annotated[int, Field(ge=0, description="largest lag of the autocorrelation that is measured")] = 16
+    lags: Annotated[
+        int | None, Field(ge=0, description="largest lag of the autocorrelation that is measured (16, or length - 1)")
+    ] = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> CorpusConfig:
+        """Refuse dense couplings that no memory holds before anything is written."""
+        if self.couplings is None and self.n is not None:
+            law = self.law()
+            matrices = law.rank if law.transpose_covariance is None else law.context
+            row = (4.0 if self.precision == "single" else 8.0) * self.n if self.structure == "gaussian" else 1.0
+            needed = self.n * matrices * (row + 8.0 * law.context)  # matrices, and the products of one sequence
+            if needed > (memory := machine_memory()):
+                raise invalid(
+                    "n", self.n, f"small enough for {memory:.3g} bytes of memory (this takes {needed:.3g})",
+                    "take fewer sites, a covariance of lower rank, or structure=rademacher, sparse or fast_transform",
+                )  # fmt: skip
+        return self
 
     def plan(self) -> tuple[CorpusPlan, dict[str, Any]]:
         """Return the plan and the theory; the last one is kept, since every part asks for it."""
@@ -97,6 +115,7 @@ def _write(config: CorpusConfig, part: dict[str, Any], context: RunContext) -> x
     import xarray as xr
 
     from glassformer.data._generate import write_block
+    from glassformer.data._sums import KEPT
 
     assert context.artifacts is not None
     plan, _ = config.plan()
@@ -104,7 +123,7 @@ def _write(config: CorpusConfig, part: dict[str, Any], context: RunContext) -> x
         plan, context.artifacts, range(part["first"], part["stop"]),
         progress=context.progress, checkpoint=context.checkpoint,
     )  # fmt: skip
-    dims = {"overlap": ("unit", "lag"), "pairs": ("unit", "lag"), "scalars": ("unit", "sum"), "counts": ("unit", "sum")}
+    dims = {name: ("unit", "sum" if name in ("scalars", "counts") else "lag") for name in KEPT}
     digests = np.array([list(bytes.fromhex(digest)) for digest in block.digests], dtype=np.uint8)
     return xr.Dataset(
         {**{name: (dims[name], block.sums[name]) for name in dims}, "digests": (("piece", "byte"), digests)}
@@ -139,12 +158,16 @@ def _combine(config: CorpusConfig, parts: list[xr.Dataset]) -> xr.Dataset:
     from glassformer.data._write import joined
 
     plan, theory = config.plan()
-    dataset = corpus_dataset(plan, joined(_blocks(config, parts)), theory)
-    status, notes = corpus_status(plan, theory)
+    sums = joined(_blocks(config, parts))
+    dataset = corpus_dataset(plan, sums, theory)
+    status, notes = corpus_status(plan, theory, sums)
     attach_evidence(
         dataset, status=status, method="TokenRule", wall_time=0.0, citations=theory["citations"], note=" ".join(notes),
         mode=plan.mode, variant=plan.rule.variant, n=plan.model.n, context=plan.model.context, length=plan.length,
-        burn_in=plan.burn_in, start=plan.start, dtype=plan.dtype.name, structure=plan.backend["structure"],
+        burn_in=plan.burn_in, needed_burn_in=theory["needed_burn_in"], start=plan.start,
+        beta=None if plan.rule.variant == "gaussian" else float(plan.rule.beta),
+        sigma=float(plan.rule.sigma) if plan.rule.variant == "gaussian" else None,
+        loss_floor_is=dataset["loss_floor"].attrs["origin"] if "loss_floor" in dataset else None, dtype=plan.dtype.name, structure=plan.backend["structure"],
         precision=plan.precision, theory=theory["infinite"].get("method"), averages_over=dataset.attrs["averages_over"],
     )  # fmt: skip
     if status is gf.Status.NOT_EQUILIBRATED:
@@ -155,26 +178,29 @@ def _combine(config: CorpusConfig, parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 _ROWS = (
-    ("loss (teacher's own)", "entropy_rate"),
+    ("loss of the teacher", "entropy_rate"),
     ("entropy production per spin", "entropy_production_per_spin"),
 )
 
 
 def _table(plan: CorpusPlan, dataset: xr.Dataset) -> str:
+    from glassformer.data._measure import EXACT
+
     def cell(name: str, lag: int | None = None) -> str:
         if name not in dataset:
             return "-"
         pick = (lambda found: found) if lag is None else (lambda found: found[lag])
-        text = f"{float(pick(dataset[name])):.6f}"
+        value = float(pick(dataset[name]))
+        text = f"{value:.6f}" if abs(value) < 1e5 else f"{value:.6g}"
         error = dataset.get(f"{name}_error")
         return text if error is None else f"{text} ± {float(pick(error)):.1g}"
 
     exact = any(str(name).endswith("_of_sample") for name in dataset)
-    heads = ["N = infinity", *(["sample, exact"] if exact else []), "corpus"]
-    lines = [f"{'':30}" + "".join(f"{head:>22}" for head in heads)]
+    heads = ["N = infinity", *(["sample, exact"] if exact else []), "corpus, measured"]
+    lines = [f"{'':30}" + "".join(f"  {head:>22}" for head in heads)]
 
     def row(label: str, cells: list[str]) -> None:
-        lines.append(f"{label:30}" + "".join(f"{text:>22}" for text in cells))
+        lines.append(f"{label:30}" + "".join(f"  {text:>22}" for text in cells))
 
     middle = ["_of_sample"] if exact else []
     for label, name in _ROWS:
@@ -183,8 +209,13 @@ def _table(plan: CorpusPlan, dataset: xr.Dataset) -> str:
     for lag in range(min(plan.lags, 8) + 1):
         ends = ["_theory", *middle, ""]
         row(f"autocorrelation, lag {lag}", [cell(f"autocorrelation{end}", lag) for end in ends])
-    row("loss floor", [cell("loss_floor")])
-    row("q0", [cell("q0")])
+    if "loss_floor" in dataset:
+        known = dataset["loss_floor"].attrs["origin"] == EXACT
+        row(
+            "loss floor of this corpus",
+            ["-", cell("loss_floor"), "-"] if known else ["-", *"-" * exact, cell("loss_floor")],
+        )
+    row("q0", [cell("q0"), *(cell(f"q0{end}") for end in middle), cell("field_square")])
     shares = ", ".join(f"{name} {stop - first}" for name, (first, stop) in plan.ranges().items())
     sequences, length, n = plan.shape
     lines.append(

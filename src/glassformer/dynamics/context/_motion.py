@@ -131,7 +131,7 @@ class ContextMotion:
         products = (self.context + 2 * self.ahead) * max(1, self.operator.factors)
         stored = self.dtype.itemsize * (max(depth, self.needs) + 1)
         each = self.n * (8 * (products + 2 * self.ahead + 2) + stored)
-        if each > (memory := _memory()):
+        if each > (memory := machine_memory()):
             raise invalid(
                 "the memory of one sequence",
                 f"{each:.3g} bytes",
@@ -314,7 +314,7 @@ class ContextTile:
         self.workers.run([_bound(draw, b) for b in range(self.replicas)], worth=n >= 2048)
 
 
-def _memory() -> float:
+def machine_memory() -> float:
     """Return the bytes of memory of this machine, or infinity where it does not say."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

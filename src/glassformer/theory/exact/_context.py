@@ -65,7 +65,8 @@ class ExactContext:
     -----
     Cost :math:`2^{3KN}` (two seconds at :math:`KN=12`), or :math:`(KN)^3` per doubling for gaussian tokens. Dataset:
     ``autocorrelation (lag)`` :math:`c_\tau`, not connected; ``lagged_correlation (lag, site, site_)``, connected, the
-    first index later; ``magnetization (site)``; ``q0``, the variance of the fields over time and sites;
+    first index later; ``magnetization (site)``; ``q0``, the mean square over time and sites of the field from the
+    random part of the couplings, :math:`h_i-\theta_i-\sum_kJ^0_k\bar s_{t-k}`, as everywhere;
     ``entropy_rate`` per spin (equal to ``loss_floor``), ``entropy_production`` of the whole system.
     With ``steps``: ``two_time_correlation (time, time_)`` from the history at times :math:`1-K..0` on, and
     ``magnetization (time, site)``.
@@ -184,13 +185,13 @@ class ExactContext:
         for lag in range(self.lags + 1):
             lagged[lag] = (ahead * law[:, None]).T @ newest - np.outer(mean, mean)
             ahead = chain.expect(ahead)
-        local = chain.fields - model.fields
+        local = chain.fields - model.fields - self._from_mean(model, chain)[:, None]
         loss = float(law @ chain.loss())
         backwards = chain.reversed_loss(law)
         dataset = self._dataset(
             lagged,
             mean,
-            q0=float(law @ (local**2).mean(axis=1)) - float((law @ local).mean()) ** 2,
+            q0=float(law @ (local**2).mean(axis=1)),
             entropy_rate=loss / n,
             entropy_production=max(0.0, backwards - loss),  # 0 up to rounding where the chain is reversible
         )
@@ -203,14 +204,23 @@ class ExactContext:
         dataset["basin"] = ("attractor", ends.basin)
         return dataset, _infinite_beta(chain, ends)
 
+    def _from_mean(self, model: ExtendedContext, chain: TokenChain) -> FloatArray:
+        """Return the part of the fields that the mean of the couplings makes, ``(state,)``."""
+        means = np.asarray(model.couplings.mean)
+        total = np.zeros(chain.states)
+        for lag in np.flatnonzero(means):
+            total += means[lag] * chain.token_at(int(lag) + 1).mean(axis=1)
+        return total
+
     def _linear(self, model: ExtendedContext) -> xr.Dataset:
         sigma = float(self.rule.sigma)
         found = LinearContext.of(self._matrices(model), model.fields, sigma)
-        local = found.mean - model.fields
+        mean = np.asarray(model.couplings.mean)
+        local = found.mean - model.fields - float(mean.sum() * found.mean.mean())
         dataset = self._dataset(
             found.lagged(self.lags),
             found.mean,
-            q0=float(found.field_variance().mean() + np.mean(local**2) - local.mean() ** 2),
+            q0=float(found.field_variance(mean).mean() + np.mean(local**2)),
             entropy_rate=0.5 * math.log(2.0 * math.pi * math.e * sigma**2),
             entropy_production=found.entropy_production(sigma),
         )

@@ -116,10 +116,10 @@ class LinearContext:
                 found[lag] = sum(self.couplings[k] @ found[lag - k - 1] for k in range(context))
         return found[: lags + 1]
 
-    def field_variance(self) -> FloatArray:
-        """Return the variance of the local field of every site, ``(site,)``."""
+    def field_variance(self, mean: FloatArray) -> FloatArray:
+        """Return the variance of the field from the couplings less ``mean (lag)`` over n, ``(site,)``."""
         context, n = self.couplings.shape[:2]
-        flat = self.couplings.transpose(1, 0, 2).reshape(n, context * n)
+        flat = (self.couplings - mean[:, None, None] / n).transpose(1, 0, 2).reshape(n, context * n)
         return np.asarray(np.einsum("ia,ia->i", flat @ self.covariance.reshape(context * n, -1), flat))
 
     def entropy_production(self, sigma: float) -> float:
