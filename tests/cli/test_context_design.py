@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import ask, refuse, settings, succeed
+from command_line import ask, call, refuse, settings, succeed
 
 import glassformer as gf
 from glassformer.plotting.context_design import design_figure, verify_figure
@@ -67,6 +67,53 @@ def test_a_file_is_a_list_that_begins_at_lag_0_or_1() -> None:
     assert covariance["largest_feasible_sigma"] == pytest.approx(0.3**0.5)
 
 
+def test_the_noise_and_what_to_do_next_are_told() -> None:
+    for options, name in (
+        ({"variant": "gaussian"}, "sigma"),
+        ({"variant": "spherical"}, "beta"),
+        ({"variant": "graded"}, "beta"),
+    ):
+        answer = ask(
+            "run", "context/design", *settings(target="0.4^tau", **options, context=3), "-o", f"n-{options['variant']}"
+        )
+        value = answer["values"][name]
+        assert value == gf.design("0.4^tau", context=3, **options).noise  # type: ignore[arg-type]
+        note = answer["evidence"]["note"]
+        assert f"--set variant={options['variant']} --set {name}={value!r}" in note
+        assert "seed is not used" in note
+    outcome = succeed("run", "context/design", *settings(target="0.4^tau", variant="gaussian"), "-o", "next")
+    assert "\nsigma 0.62" in outcome.out
+    assert "criticality" in outcome.out
+    command = outcome.out.split("Next: glassformer ")[1].split(", with")[0].split()
+    solved = ask(*[word.replace("result.nc", "next/result.nc") for word in command])["values"]
+    assert np.allclose(solved["autocorrelation"][:5], 0.4 ** np.arange(5.0), atol=1e-10)
+
+
+def test_the_largest_error_is_in_the_table() -> None:
+    target = "(1+tau)^-0.6*exp(-tau/20)"
+    found = gf.design(target, context=10)
+    lag = found.max_error_lag
+    assert lag > 7
+    assert found.max_error == abs(found.achieved[lag] - found.target[lag])
+    outcome = succeed("run", "context/design", *settings(target=target, context=10))
+    assert f"at lag {lag}," in outcome.out
+    assert any(line.startswith(f"{lag} ") for line in outcome.out.splitlines())
+
+
+def test_a_simulation_that_explodes_is_said_to() -> None:
+    options = settings(target="0.7^tau", variant="gaussian", sigma=0.297, n=60, draws=4, steps=200, seed=1)
+    outcome = call("run", "context/design", *options, "-o", "burst")
+    assert outcome.code == 0
+    assert "does not settle" in outcome.out
+    assert "agrees" not in outcome.out
+    assert "unstable" in outcome.out
+    assert "Warning" in outcome.err
+    dataset = gf.load("burst")
+    assert dataset.attrs["status"] == "not_equilibrated"
+    labels = [text.get_text() for text in design_figure(dataset).axes[0].get_legend().get_texts()]
+    assert "simulation does not settle" in labels
+
+
 def test_shapes() -> None:
     options = settings(target="0.5^tau", variant="spherical", beta=3, context=3)
     expected = gf.design("0.5^tau", variant="spherical", beta=3.0, context=3)
@@ -100,6 +147,7 @@ def test_a_simulation_stands_beside_the_design() -> None:
         ({"target": "notes.txt"}, ".csv"),
         ({"target": "0.8^tau", "beta": "0"}, "beta"),
         ({"target": "0.8^tau", "context": "0"}, "context"),
+        ({"target": "0.8^tau", "context": "100000"}, "context is 100000"),
         ({"target": "0.8^tau", "sigma": "0.2"}, "beta sets the noise"),
         ({"target": "0.8^tau", "variant": "spherical", "beta": "inf"}, "ages at zero temperature"),
         ({"target": "0.8^tau", "shape": "round"}, "shape"),

@@ -128,5 +128,9 @@ def test_figures_of_every_kind() -> None:
     ):
         dataset = gf.run("context/dmft", **given)
         figure = dmft_figure(dataset)
-        assert len(figure.axes) == 3
-        assert any(text.get_text().startswith("field variance") for text in figure.axes[2].texts)
+        assert len(figure.axes) == 4
+        limits = [ax for ax in figure.axes if "memory diverges" in ax.get_legend_handles_labels()[1]]
+        tokens = [ax for ax in figure.axes if "c(ω) / mean" in ax.get_legend_handles_labels()[1]]
+        assert len(tokens) == 1
+        assert tokens[0] not in limits  # the limit is one of the couplings
+        assert any(text.get_text().startswith("field variance") for ax in figure.axes for text in ax.texts)

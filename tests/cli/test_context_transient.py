@@ -55,6 +55,11 @@ def test_partially_symmetric_signs_have_errors_and_a_seed() -> None:
     assert answer["evidence"]["paths"] == 4000
     stored = gf.load("paths")
     assert 0.0 < float(stored["two_time_correlation_error"].max()) < 0.05
+    assert np.array_equal(stored["autocorrelation_error"][1:], stored["two_time_correlation_error"].values[-1, -2:0:-1])
+    table = stored.attrs["table"].splitlines()
+    assert table[0].split()[-1] == "error"
+    assert float(table[3].split()[2]) == pytest.approx(float(stored["autocorrelation_error"][2]), rel=1e-6)
+    assert " +- " in table[-1]
     assert float(stored["two_time_correlation"].sel(time=12, time_=10)) == pytest.approx(0.355, abs=0.04)
     again = ask("run", "context/transient", *settings(**given, paths=4000, seed=3))
     assert again["values"] == answer["values"]

@@ -11,12 +11,16 @@ import pytest
 import xarray as xr
 
 import glassformer as gf
+from glassformer._core._random import derived_seed, normals
+from glassformer._core._status import Status
 from glassformer.couplings._lag_covariance import diagonal_sums, extreme_spectrum, spectrum
+from glassformer.plotting.context_design import verify_figure
 from glassformer.theory.design._formula import parse_formula
 from glassformer.theory.design._link import Link, strength_of_variance
 from glassformer.theory.design._normalised import shape_correlation, shape_derivative
 from glassformer.theory.design._sequences import longest_entropy, predictor, taper
 from glassformer.theory.design._target import read_target
+from glassformer.theory.design._verify import _unsettled, _unstable
 from glassformer.theory.dmft._solution import solve_stationary
 
 INF = math.inf
@@ -121,6 +125,8 @@ def test_where_lists_begin(tmp_path: Path) -> None:
         ("0.5^tau", {"variant": "spherical", "beta": INF}, "ages at zero temperature"),
         ([0.5, 0.3, 0.1], {"variant": "graded", "beta": INF}, "beta"),
         ("0.5^tau", {"context": 0}, "context"),
+        ("0.5^tau", {"context": 1025}, "from 1 to 1024"),
+        ("0.8^tau-1.2", {}, r"is -0\.2, but"),
         ("0.5^tau", {"lags": 0}, "lags"),
         ([0.5, 0.2], {"lags": 3}, "at most 2"),
         ("0.5^tau", {"shape": "square"}, "shape"),
@@ -282,7 +288,7 @@ def test_gaussian_exponentials_need_two_lags(a: float, sigma: float) -> None:
 
 
 def test_gaussian_infeasible_says_which_sigma() -> None:
-    found = gf.design("0.5^tau", variant="gaussian", sigma=0.6)
+    found = gf.design("0.5^tau", variant="gaussian", sigma=0.6, context=3)
     assert not found.feasible
     assert "sigma <= 0.57735" in found.reason
     assert found.certificate["noise"] == pytest.approx(1 / 3 - 0.36)
@@ -388,6 +394,47 @@ def test_graded_variance_fixes_the_strength() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "variant"),
+    [
+        ("0.6^tau", "gaussian"),
+        ("0.6^tau", "spherical"),
+        ("3*0.5^tau*cos(tau)", "gaussian"),
+        ([2.0, 0.6, 0.3, -0.1], "gaussian"),
+        ([0.6, 0.5], "spherical"),
+        ([-0.3, 0.2, 0.1], "spherical"),
+    ],
+)
+def test_the_noise_that_is_chosen_is_the_least_critical_that_is_safe(target: object, variant: str) -> None:
+    found = gf.design(target, variant=variant)
+    assert found.feasible
+    assert found.exact
+    chosen = found.solution.criticality
+    assert extreme_spectrum(found.diagonal_sums).minimum > 0.0  # so that max_det exists
+    for factor in (0.5, 0.8):  # less noise (a larger beta) is more critical
+        options = {"sigma": factor * found.noise} if variant == "gaussian" else {"beta": found.noise / factor}
+        assert gf.design(target, variant=variant, **options).solution.criticality > chosen  # type: ignore[arg-type]
+    if isinstance(target, str):
+        low = extreme_spectrum(read_target(target, variant).values)
+        assert chosen == pytest.approx(1.0 - 0.9 * low.minimum / low.maximum, rel=1e-9)
+        assert ("finite-size effects" in found.note) == (chosen >= 0.93)
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [("0.7^tau", {"beta": 4.0}), ("0.85^tau*cos(0.9*tau)", {}), ([0.0] * 9 + [0.9], {"beta": 1.0})],
+)
+def test_the_nearest_design_is_no_worse_than_a_context_that_is_asked_for(
+    target: object, options: dict[str, float]
+) -> None:
+    found = gf.design(target, **options)  # type: ignore[arg-type]
+    assert not found.feasible
+    for context in (3, 6, 12):
+        other = gf.design(target, context=context, **options)  # type: ignore[arg-type]
+        assert found.rms_error <= other.rms_error / 0.994
+    assert np.abs(resolved(found) - found.achieved).max() < 1e-8
+
+
 def test_shapes_share_the_sums() -> None:
     options = {"variant": "gaussian", "sigma": 0.4, "context": 4}
     one = gf.design("0.5^tau", **options)  # type: ignore[arg-type]
@@ -459,11 +506,64 @@ def test_a_design_is_a_frozen_result() -> None:
     assert np.array_equal(model.couplings.matrices, found.sample(n=12, seed=3).couplings.matrices)
 
 
+def test_a_design_is_printed_in_a_line() -> None:
+    text = str(gf.design("0.5^tau", beta=2.0, context=3))
+    for piece in ("feasible=False", "beta=2", "context=3", "max_error=", "smallest_feasible_beta=2.80", "reason='The"):
+        assert piece in text
+    assert "array" not in text
+    assert len(text) < 500
+    assert "sigma=" in repr(gf.design([2.0, 0.5], variant="gaussian"))
+
+
+def test_a_simulation_that_explodes_agrees_with_nothing(tmp_path: Path) -> None:
+    found = gf.design("0.7^tau", variant="gaussian", sigma=0.297)  # criticality 0.984: half of the draws are unstable
+    for steps in (300, 6000):  # 6000 steps overflow
+        check = found.verify(n=60, draws=4, steps=steps, seed=1)
+        assert str(check["verdict"].values) == "does not settle"
+        assert not bool(check["simulation_agrees"])
+        assert math.isinf(float(check["largest_deviation"]))
+        assert check.attrs["status"] == "not_equilibrated"
+        assert "unstable" in check.attrs["note"]
+        verify_figure(check)
+        check.to_netcdf(tmp_path / f"{steps}.nc")
+    with pytest.raises(gf.InvalidInputError, match="draws"):
+        found.verify(n=60, draws=1, steps=100, seed=1)
+
+
+@pytest.mark.parametrize("shape", ["rank_one", "max_det"])
+def test_unstable_draws_are_counted(shape: str) -> None:
+    found = gf.design("0.7^tau", variant="gaussian", sigma=0.35, shape=shape)
+    count = 0
+    for draw in range(6):
+        model = found.ensemble.sample(n=40, seed=derived_seed(2, f"draw/{draw}/couplings"))
+        matrices = model.couplings.matrices
+        state = normals(1, "test/start", (2, 40))
+        size = 0.0
+        for _ in range(2000):  # free motion, whose growth is the spectral radius
+            token = np.einsum("kij,kj->i", matrices, state)
+            state = np.stack([token, state[0]])
+            norm = float(np.linalg.norm(state))
+            state, size = state / norm, size + math.log(norm)
+        count += size > 0.0
+    assert 0 < count < 6
+    assert _unstable(found, 40, 6, 2) == count
+
+
+def test_draws_that_spread_as_widely_as_the_variance_agree_with_nothing() -> None:
+    ones = np.ones(3)
+    assert "of the order of" in _unsettled(Status.OK, ones, 0.7 * ones, 0.9 * ones, 1.0)
+    assert "more draws or sites" in _unsettled(Status.OK, ones, 0.1 * ones, 1.1 * ones, 1.0)
+    assert "grow" in _unsettled(Status.NOT_EQUILIBRATED, ones, 0.1 * ones, 0.1 * ones, 1.0)
+    assert "overflowed" in _unsettled(Status.OK, math.nan * ones, ones, ones, 1.0)
+    assert _unsettled(Status.OK, ones, 0.1 * ones, 0.1 * ones, 1.0) == ""
+
+
 def test_a_simulation_agrees_and_a_wrong_one_does_not() -> None:
     found = gf.design("0.5^tau", beta=6.0)
     check = found.verify(n=200, draws=8, steps=400, seed=3)
     assert check.attrs["status"] == "ok"
     assert bool(check["simulation_agrees"])
     assert float(check["largest_deviation"]) < 1.0
+    assert str(check["verdict"].values) == "agrees"
     wrong = dataclasses.replace(found, achieved=0.55 ** np.arange(len(found.target)))
     assert not bool(wrong.verify(n=200, draws=8, steps=400, seed=3)["simulation_agrees"])

@@ -17,13 +17,13 @@ _ROWS = (
     ("gain", "gain $a$"),
     ("criticality", "criticality"),
     ("slowest_root", "slowest root $|r|$"),
-    ("slowest_root_angle", "its angle"),
-    ("correlation_time", "correlation time"),
+    ("slowest_root_angle", "its angle (radians)"),
+    ("correlation_time", "correlation time (steps)"),
     ("magnetization", "magnetization $m$"),
     ("persistent_correlation", r"$c_\infty$"),
     ("order_root", "root of the mean"),
     ("loss_floor", "loss floor (nats per site)"),
-    ("entropy_production", "entropy production"),
+    ("entropy_production", "entropy production (nats/step/site)"),
     ("own_past_error", "error from own past"),
     ("spectral_radius", "spectral radius"),
     ("multiplier", r"multiplier $\lambda$"),
@@ -36,7 +36,7 @@ def dmft_figure(dataset: xr.Dataset) -> Figure:
     with style():
         figure, axes = panels(3, width=3.6)
         _correlation(axes[0], dataset)
-        _spectra(axes[1], dataset)
+        _spectra(*_halves(axes[1]), dataset)
         _numbers(axes[2], dataset)
         return figure
 
@@ -74,7 +74,17 @@ def _shown(dataset: xr.Dataset) -> int:
     return max(8, int(above[-1]) + 3 if above.size else 8)
 
 
-def _spectra(ax: Axes, dataset: xr.Dataset) -> None:
+def _halves(ax: Axes) -> tuple[Axes, Axes]:
+    """Return two panels, one above the other, in the place of one."""
+    grid = ax.get_subplotspec().subgridspec(2, 1, hspace=0.08)  # type: ignore[union-attr]
+    figure = ax.get_figure()
+    ax.remove()
+    above = figure.add_subplot(grid[0])  # type: ignore[union-attr]
+    return above, figure.add_subplot(grid[1], sharex=above)  # type: ignore[union-attr]
+
+
+def _spectra(ax: Axes, below: Axes, dataset: xr.Dataset) -> None:
+    """Draw the spectrum of the couplings, which diverges at 1, apart from that of the tokens, for which 1 is the mean."""
     frequency = dataset["frequency"].values
     coupling = dataset["coupling_spectrum"].values
     variant = str(dataset.attrs.get("variant", "ising"))
@@ -85,19 +95,23 @@ def _spectra(ax: Axes, dataset: xr.Dataset) -> None:
     if limit:  # the criticality is the largest value of the product
         scale = float(dataset["criticality"]) / top
         label = _SLOPE.get(variant, "χ G(ω)")
-        ax.axhline(1.0, color="0.5", lw=0.8, ls="--")
+        ax.axhline(1.0, color="0.5", lw=0.8, ls="--", label="memory diverges")
     ax.plot(frequency, scale * coupling, color=COLORS["nmf"], label=label)
+    ax.set(xlim=(0.0, math.pi), title="spectra of couplings and tokens")
+    ax.set_ylim(0.0, 1.35 * (max(scale * top, 1.0 if limit else 0.0) or 1.0))  # room for the legend
+    ax.tick_params(labelbottom=False)
+    ax.legend(loc="upper right", ncols=2)
     tokens = dataset["token_spectrum"].values
     shape = tokens / max(float(tokens.mean()), 1e-300)
-    ax.plot(frequency, shape, color=COLORS["gram"], label="c(ω) / mean")
-    ax.set(xlabel="frequency ω", xlim=(0.0, math.pi), title="spectra (dashed: memory diverges)" if limit else "spectra")
+    below.plot(frequency, shape, color=COLORS["gram"], label="c(ω) / mean")
+    below.set(xlabel="frequency ω")
     if float(shape.max()) > 5.0:  # a long memory is a narrow peak
-        ax.set_yscale("log")
-        ax.set_ylim(bottom=0.5 * max(1e-3, min(float(shape.min()), scale * float(coupling.min()))))
+        below.set_yscale("log")
+        below.set_ylim(bottom=0.5 * max(1e-3, float(shape.min())))
     else:
-        ax.set_ylim(bottom=0.0)
-    ax.set_xticks([0.0, math.pi / 2, math.pi], ["0", "π/2", "π"])
-    ax.legend()
+        below.set_ylim(0.0, 1.3 * float(shape.max()) or 1.0)
+    below.set_xticks([0.0, math.pi / 2, math.pi], ["0", "π/2", "π"])
+    below.legend(loc="upper right")
 
 
 def _numbers(ax: Axes, dataset: xr.Dataset) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,12 @@ def verify_figure(dataset: xr.Dataset) -> Figure:
         figure, (left, right) = panels(2, width=4.4, height=3.1)
         _correlation(left, dataset)
         lag = dataset["lag"].values
+        words = f"n = {dataset.attrs['n']}, {dataset.attrs['draws']} draws"
+        if not _settled(dataset):
+            right.set(title=f"(b) {words}: the simulation does not settle")
+            right.axis("off")
+            right.text(0.0, 0.5, fill(str(dataset.attrs["note"]), 52), transform=right.transAxes, va="center")
+            return figure
         gap = dataset["autocorrelation_simulated"] - dataset["autocorrelation"]
         tolerance = dataset["autocorrelation_tolerance"]
         right.fill_between(lag, -tolerance, tolerance, color="0.9", label="tolerance: 4 errors and 2/n")
@@ -56,7 +63,7 @@ def verify_figure(dataset: xr.Dataset) -> Figure:
         right.axhline(0.0, color=_ACHIEVED)
         right.set(
             xlabel="lag τ",
-            title=f"(b) simulation less theory, n = {dataset.attrs['n']}, {dataset.attrs['draws']} draws",
+            title=f"(b) simulation less theory, {words}",
         )
         high = 1.35 * float(tolerance.max())
         right.set_ylim(-high, high)
@@ -69,7 +76,9 @@ def _correlation(ax: Axes, dataset: xr.Dataset) -> None:
     ax.axhline(0.0, color="0.8", lw=0.8)
     ax.plot(lag, dataset["target"], color=_TARGET, lw=2.5, alpha=0.5, label="target")
     ax.plot(lag, dataset["autocorrelation"], color=_ACHIEVED, label="theory of the design")
-    if "autocorrelation_simulated" in dataset:
+    if "autocorrelation_simulated" in dataset and not _settled(dataset):  # its numbers would flatten everything else
+        ax.plot([], [], "o", ms=3.5, mfc="white", color=COLORS["simulation"], label="simulation does not settle")
+    elif "autocorrelation_simulated" in dataset:
         error = dataset["autocorrelation_simulated_error"]
         ax.errorbar(
             lag, dataset["autocorrelation_simulated"], yerr=error, fmt="o", ms=3.5, mfc="white", lw=0.9,
@@ -105,6 +114,10 @@ def _spectrum(ax: Axes, dataset: xr.Dataset) -> None:
     ax.set(xlabel="ω", ylabel="G(ω)", xlim=(0.0, math.pi), ylim=(low - 0.15 * high, 1.15 * high))
     ax.set_title("(d) spectrum of the couplings")
     ax.legend()
+
+
+def _settled(dataset: xr.Dataset) -> bool:
+    return str(dataset["verdict"].values) != "does not settle"
 
 
 def _failed(dataset: xr.Dataset) -> bool:

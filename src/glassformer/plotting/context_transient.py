@@ -100,7 +100,7 @@ def _rows(ax: Axes, dataset: xr.Dataset, growing: bool) -> None:
 
 def _mark(marker: str, points: int) -> str:
     """Return the look of a line: with markers while they can be told apart."""
-    return f"{marker}-" if points <= 200 else "-"
+    return f"{marker}-" if points <= 60 else "-"
 
 
 def _steps(ax: Axes, dataset: xr.Dataset) -> None:
@@ -126,7 +126,7 @@ def _steps(ax: Axes, dataset: xr.Dataset) -> None:
         ax.plot(
             dataset["time"],
             np.log10(np.maximum(square, 1e-300)),
-            "s-",
+            _mark("s", square.size),
             ms=2.5,
             lw=1.0,
             color="0.4",

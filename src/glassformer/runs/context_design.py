@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from glassformer._core._errors import invalid
+from glassformer._core._status import Status
 from glassformer.runs.context import Matrix, Vector
 from glassformer.sweeps import FloatOrInfinity, RunConfig, RunContext, RunSpec
 
@@ -45,18 +46,20 @@ class ContextDesignConfig(RunConfig):
         Field(
             gt=0,
             description="inverse temperature in units where the field variance q0 is 1; left out: inf (ising, probit), 1 "
-            "(graded), twice the smallest feasible (spherical)",
+            "(graded), where the noise is 0.9 of the largest feasible (spherical)",
         ),
     ] = None
     sigma: Annotated[
         float | None,
         Field(
-            gt=0, description="standard deviation of the noise, gaussian only; left out, 0.71 of the largest feasible"
+            gt=0, description="standard deviation of the noise, gaussian only; left out, 0.95 of the largest feasible"
         ),
     ] = None
     context: Annotated[
         int | None,
-        Field(ge=1, description="lags K of the couplings; left out, the smallest up to 64 that reaches tolerance"),
+        Field(
+            ge=1, le=1024, description="lags K of the couplings; left out, the smallest up to 64 that reaches tolerance"
+        ),
     ] = None
     shape: Annotated[
         Literal["rank_one", "max_det", "toeplitz"] | Matrix,
@@ -142,11 +145,22 @@ def _design(config: ContextDesignConfig, part: dict[str, Any], context: RunConte
         )
         for name in (
             "autocorrelation_simulated", "autocorrelation_simulated_error", "autocorrelation_tolerance",
-            "largest_deviation", "simulation_agrees",
+            "largest_deviation", "simulation_agrees", "verdict",
         ):  # fmt: skip
             dataset[name] = check[name]  # lags beyond the simulation are NaN
         dataset.attrs |= {key: check.attrs[key] for key in ("seed", "averages_over") if key in check.attrs}
+        notes = [dataset.attrs.get("note"), check.attrs.get("note")]
+        dataset.attrs["note"] = " ".join(note for note in notes if note)
+        if not Status(check.attrs["status"]).good:
+            dataset.attrs |= {key: check.attrs[key] for key in ("status", "status_sentence")}
         dataset.attrs |= {"n": config.n, "draws": config.draws, "burn_in": check.attrs["burn_in"]}
+    name = found.noise_name
+    after = [] if config.n is not None else ["The seed is not used, since nothing is simulated without n."]
+    after.append(
+        f"Next: glassformer run context/dmft --set gamma=result.nc:gamma --set variant={config.variant} "
+        f"--set {name}={found.noise!r}, with result.nc in the directory of this run."
+    )
+    dataset.attrs["note"] = " ".join(note for note in (dataset.attrs.get("note"), *after) if note)
     dataset.attrs["table"] = _table(dataset)
     return dataset
 
@@ -154,9 +168,11 @@ def _design(config: ContextDesignConfig, part: dict[str, Any], context: RunConte
 def _table(dataset: xr.Dataset) -> str:
     value = {str(name): dataset[name].item() for name in dataset.data_vars if dataset[name].ndim == 0}
     limit = next(name for name in value if name.startswith(("smallest_feasible", "largest_feasible")))
+    noise = "sigma" if "sigma" in value else "beta"
     lines = [
         f"{'feasible' if value['feasible'] else 'infeasible'}: {value['reason']}",
-        f"context {value['context']}, max_error {value['max_error']:.4g}, rms_error {value['rms_error']:.4g}"
+        f"{noise} {value[noise]:.8g}, criticality {value['criticality']:.6g}",
+        f"context {value['context']}, max_error {value['max_error']:.4g} at lag {value['max_error_lag']}, rms_error {value['rms_error']:.4g}"
         + (" (exact)" if value["exact"] else ""),
         f"{limit} {value[limit]:.8g}" if value[limit] == value[limit] else f"{limit}: none",
         "margins " + ", ".join(f"{name[7:]} {one:.6g}" for name, one in value.items() if name.startswith("margin_")),
@@ -164,20 +180,33 @@ def _table(dataset: xr.Dataset) -> str:
     ]
     simulated = "autocorrelation_simulated" in dataset
     if simulated:
-        lines[-1] += f"{'simulated':>14}{'error':>10}"
-    for lag in range(min(8, dataset.sizes["lag"])):
+        lines[-1] += f"{'simulated':>14}{'error':>12}"
+    shown = list(range(min(8, dataset.sizes["lag"])))
+    if value["max_error_lag"] not in shown:  # a table that ends before the largest error would hide it
+        shown.append(value["max_error_lag"])
+    for lag in shown:
         row = f"{lag:<5}{float(dataset['target'][lag]):14.8f}{float(dataset['autocorrelation'][lag]):18.8f}"
         if simulated:
-            row += f"{float(dataset['autocorrelation_simulated'][lag]):14.5f}"
-            row += f"{float(dataset['autocorrelation_simulated_error'][lag]):10.5f}"
+            row += _column_of(float(dataset["autocorrelation_simulated"][lag]), 14)
+            row += _column_of(float(dataset["autocorrelation_simulated_error"][lag]), 12)
         lines.append(row)
     if simulated:
-        words = "agrees with" if value["simulation_agrees"] else "deviates from"
-        lines.append(f"simulation {words} theory: largest deviation {value['largest_deviation']:.3g} of the tolerance")
+        lines.append(_verdict(value))
     name = "rank_one" if "rank_one" in dataset else "diagonal_sums"
-    shown = " ".join(f"{one:.7g}" for one in dataset[name].values[:8])
-    lines.append(f"{name} {shown}{' ...' if dataset[name].size > 8 else ''}")
+    numbers = " ".join(f"{one:.7g}" for one in dataset[name].values[:8])
+    lines.append(f"{name} {numbers}{' ...' if dataset[name].size > 8 else ''}")
     return "\n".join(lines)
+
+
+def _column_of(number: float, width: int) -> str:
+    return f"{number:{width}.5f}" if abs(number) < 1e4 else f"{number:{width}.3e}"
+
+
+def _verdict(value: dict[str, Any]) -> str:
+    if value["verdict"] == "does not settle":
+        return "simulation does not settle, so that it says nothing about theory: see the note"
+    words = "agrees with" if value["simulation_agrees"] else "deviates from"
+    return f"simulation {words} theory: largest deviation {value['largest_deviation']:.3g} of the tolerance"
 
 
 DESIGN = RunSpec(

@@ -69,6 +69,10 @@ def _transient(config: TransientConfig, part: dict[str, Any], context: RunContex
             dataset["banded_correlation"].attrs,
         )
     dataset = dataset.isel(lag=slice(0, lags + 1))
+    if "two_time_correlation_error" in dataset:
+        last = int(dataset["time"][-1])
+        row = dataset["two_time_correlation_error"].sel(time=last).sel(time_=last - np.arange(lags + 1)).values
+        dataset["autocorrelation_error"] = ("lag", row, {"units": "standard error over batches"})
     limit, sentence = _limit(config, ensemble, dataset, lags)
     for name, values in limit.items():
         dataset[name] = values
@@ -114,6 +118,12 @@ def _limit(config: TransientConfig, ensemble: Any, dataset: xr.Dataset, lags: in
     }, "There is no stationary state; the scaling form of aging stands beside the last row."
 
 
+def _number(dataset: xr.Dataset, name: str, time: int) -> str:
+    """Return the number at a time, with its standard error if it was sampled."""
+    error = float(dataset[f"{name}_error"].sel(time=time)) if f"{name}_error" in dataset else 0.0
+    return f"{float(dataset[name].sel(time=time)):.8g}" + (f" +- {error:.2g}" if error > 0.0 else "")
+
+
 def _table(dataset: xr.Dataset) -> str:
     last = int(dataset["time"][-1])
     names = [
@@ -124,15 +134,18 @@ def _table(dataset: xr.Dataset) -> str:
         "autocorrelation_stationary": "stationary",
         "autocorrelation_aging": "aging form",
     }
-    lines = ["lag " + "".join(f"{heads[name]:>20}" for name in names)]
+    columns = [(heads[name], dataset[name]) for name in names]
+    if "autocorrelation_error" in dataset:
+        columns.insert(1, ("error", dataset["autocorrelation_error"]))
+    lines = ["lag " + "".join(f"{head:>20}" for head, _ in columns)]
     for lag in range(min(8, dataset.sizes["lag"])):
-        lines.append(f"{lag:<4}" + "".join(f"{float(dataset[name][lag]):20.8g}" for name in names))
+        lines.append(f"{lag:<4}" + "".join(f"{float(values[lag]):20.8g}" for _, values in columns))
     rows = {"loss_floor": last, "entropy_production": last - int(dataset.attrs["context"])}
     for name, when in rows.items():
         if name in dataset and when >= 1:
-            lines.append(f"{name} at time {when}: {float(dataset[name].sel(time=when)):.8g} nats per site")
+            lines.append(f"{name} at time {when}: {_number(dataset, name, when)} nats per site")
     if np.abs(dataset["magnetization"].values).max() > 0.0:
-        lines.append(f"magnetization at time {last}: {float(dataset['magnetization'][-1]):.8g}")
+        lines.append(f"magnetization at time {last}: {_number(dataset, 'magnetization', last)}")
     return "\n".join(lines)
 
 

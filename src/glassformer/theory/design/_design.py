@@ -16,18 +16,21 @@ from glassformer.dynamics._motion import one_blas_thread
 from glassformer.models import TokenRule
 from glassformer.models._token_rule import VARIANTS
 from glassformer.theory.design._fields import Fields, largest_strength, linear_fields, sigmoid_fields, smallest_strength
-from glassformer.theory.design._fit import deconvolve, distance, fixed_context, smallest_context
+from glassformer.theory.design._fit import deconvolve, distance, fixed_context, nearest_context, smallest_context
 from glassformer.theory.design._forward import Forward, LinearForward, SigmoidForward, until
 from glassformer.theory.design._link import Link, strength_of_variance
 from glassformer.theory.design._result import FREQUENCIES, Design
-from glassformer.theory.design._sequences import lowest, lowest_eigenvalue, taper
+from glassformer.theory.design._sequences import longest_entropy, lowest, lowest_eigenvalue, taper
 from glassformer.theory.design._target import LONGEST, Target, read_target
 from glassformer.theory.dmft._solution import solve_stationary
 
 SHAPES = ("rank_one", "max_det", "toeplitz")
+_CRITICAL = 0.93  # above, the note on finite size
 _SHOWN = 2e-3  # the target counts, when lags are left out, up to where it has fallen below this
 _FEWEST, _MOST = 30, 512
 _FEW = 64
+_LONGEST_CONTEXT = 1024  # factorisations take its cube
+_NOISE = 0.9  # of the largest feasible: the rest keeps G > 0
 
 
 def design(
@@ -64,12 +67,14 @@ def design(
         The update rule.
     beta : float, optional
         Inverse temperature in units where the field variance :math:`Q_0` is 1, so that it is :math:`\beta\sqrt{Q_0}` and fixes
-        the loss floor. Left out: infinite (ising, probit), 1 (graded), twice the smallest feasible (spherical).
+        the loss floor. Left out: infinite (ising, probit), 1 (graded), and where the noise is 0.9 of the largest
+        feasible (spherical).
     sigma : float, optional
-        Noise of ``gaussian``; left out, the square root of half the smallest value of the target's spectrum.
+        Noise of ``gaussian``; left out, 0.9 of the largest feasible variance. The criticality is 1 less the noise over the
+        largest value of the target's spectrum, so that the largest noise is the least critical; the tenth keeps G > 0.
     context : int, optional
-        K. Left out, the smallest up to 64 whose sums, cut off, reach `tolerance`; for a list of L < 64 lags also a fit with
-        K = L + 1, which is often exact.
+        K, up to 1024. Left out, the smallest up to 64 whose sums, cut off, reach `tolerance`; for a list of L < 64 lags also
+        a fit with K = L + 1, which is often exact; for an infeasible target fits of 4, 8, 16, ... lags until that helps no more.
     shape : {"rank_one", "max_det", "toeplitz"} or array (K, K)
         Which covariance has the sums; with an array, the one nearest to it.
     lags : int, optional
@@ -126,6 +131,8 @@ def _design(
         context = matrix.shape[0]
     if context is not None:
         as_count("context", context)
+        if context > _LONGEST_CONTEXT:
+            raise invalid("context", context, f"an integer from 1 to {_LONGEST_CONTEXT}", "pass a shorter one")
     as_number("tolerance", tolerance, minimum=0.0, exclusive_minimum=True)
     wanted = read_target(target, variant)
     count = _lags(wanted, lags)
@@ -141,6 +148,8 @@ def _design(
             short = fixed_context(forward, sums, fields.tokens, aim, count + 1)
             if distance(short.correlation, aim, count) <= max(tolerance, distance(fit.correlation, aim, count)):
                 fit = short
+        elif not fields.feasible:
+            fit = nearest_context(forward, sums, fields.tokens, aim, fit)
     else:
         fit = fixed_context(forward, sums, fields.tokens, aim, context)
     g = fit.sums
@@ -175,7 +184,7 @@ def _design(
         whole_sums=sums * forward.scale,
         fitted=fit.fitted,
         solution=solution,
-        note=_note(wanted, fields, solution.correlation_time, fit.fitted),
+        note=_note(wanted, fields, solution.correlation_time, fit.fitted, solution.criticality, variant),
         wall_time=time.perf_counter() - clock,
     )
 
@@ -214,16 +223,18 @@ def _linear(target: Target, variant: str, beta: float | None, sigma: float | Non
         if beta is not None:
             raise invalid("beta", beta, "left out for variant='gaussian'", "sigma sets the noise")
         if sigma is None:
-            sigma = math.sqrt(0.5 * (low if low > 0.0 else float(target.values[0])))
+            room = _room(target, low)
+            sigma = math.sqrt(_NOISE * room if room > 0.0 else 0.5 * float(target.values[0]))
         rule = TokenRule(variant, sigma=as_number("sigma", sigma, minimum=0.0, exclusive_minimum=True))
         noise, slope = rule.sigma**2, 1.0
         limits: dict[str, float | None] = {"largest_feasible_sigma": math.sqrt(low)}
     else:
         if sigma is not None:
             raise invalid("sigma", sigma, "left out for variant='spherical'", "beta sets the noise")
-        least = math.sqrt(1.0 / low * (1.0 / low - 1.0)) if 0.0 < low < 1.0 else (0.0 if low >= 1.0 else None)
+        least = _strength(low) if 0.0 < low < 1.0 else (0.0 if low >= 1.0 else None)
         if beta is None:
-            beta = 2.0 * least if least else 1.0
+            room = _room(target, low)
+            beta = _strength(_NOISE * room) if least and room > 0.0 else 1.0
         beta = _checked(beta, allow_infinity=True)
         if math.isinf(beta):
             raise invalid(
@@ -239,6 +250,19 @@ def _linear(target: Target, variant: str, beta: float | None, sigma: float | Non
     fields = linear_fields(target, noise)
     forward = LinearForward(noise, slope, variant == "spherical", lags)
     return rule, fields, forward, target.values, limits
+
+
+def _room(target: Target, low: float) -> float:
+    """Return the most noise under which a target is autoregressive: `low`, or for a list what its continuation allows."""
+    if target.complete or low <= 0.0:
+        return low
+    whole = longest_entropy(target.values)
+    return low if whole is None else min(low, max(lowest(whole)[0], 0.0)) or low
+
+
+def _strength(noise: float) -> float:
+    r"""Return the beta of the spherical rule whose noise is :math:`1/\lambda`."""
+    return math.sqrt(1.0 / noise * (1.0 / noise - 1.0))
 
 
 def _checked(beta: float, *, allow_infinity: bool = True) -> float:
@@ -284,7 +308,7 @@ def _reason(fields: Fields, limits: dict[str, float | None], variant: str) -> st
     return sentence[0].upper() + sentence[1:]
 
 
-def _note(target: Target, fields: Fields, memory: float, fitted: bool) -> str:
+def _note(target: Target, fields: Fields, memory: float, fitted: bool, criticality: float, variant: str) -> str:
     notes = []
     if not fields.feasible:
         notes.append("The target is infeasible: this is the nearest feasible design, not the target.")
@@ -295,4 +319,19 @@ def _note(target: Target, fields: Fields, memory: float, fitted: bool) -> str:
         )
     if fitted:
         notes.append("The diagonal sums are a least-squares fit at this context.")
-    return " ".join(notes)
+    return " ".join([*notes, *_edge(criticality, variant)])
+
+
+def _edge(criticality: float, variant: str) -> list[str]:
+    """Return the sentence on finite size near criticality 1.
+
+    At 4 / (1 - criticality)^2 sites the spread of the largest eigenvalue, n^(-1/2), is half of what is left to criticality.
+    """
+    room = 1.0 - criticality
+    if criticality < _CRITICAL or room <= 0.0:
+        return []
+    what = "samples may be unstable" if variant == "gaussian" else "samples differ"
+    return [
+        f"The criticality is 1 - {room:.3g}: finite-size effects are large and {what} unless n >> 4 / (1 - criticality)^2 = "
+        f"{4.0 / room**2:.2g}."
+    ]

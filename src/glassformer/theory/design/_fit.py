@@ -19,6 +19,7 @@ _FITTED = 32  # lags up to which several starts are fitted, for twice as many on
 _SHORT = 100  # lags of a fit from many starts
 _EXACT = 1e-10
 _FOUND = 1e-11  # no further start can be better
+_BETTER = 0.995  # a longer context that leaves more of the error than this is not worth it
 _OUTSIDE = 10.0  # residual where no stationary state exists
 
 
@@ -63,14 +64,43 @@ def smallest_context(forward: Forward, sums: FloatArray, tokens: FloatArray, lag
     return tried[high][1]
 
 
-def fixed_context(forward: Forward, sums: FloatArray, tokens: FloatArray, wanted: FloatArray, context: int) -> Fit:
-    """Return the best sums of K lags: the direct ones if they are exact, else those of least squares over `wanted`."""
+def nearest_context(forward: Forward, sums: FloatArray, tokens: FloatArray, wanted: FloatArray, cut: Fit) -> Fit:
+    """Return the shortest fit of 4, 8, ... lags as good as the longer ones, for what cannot be met; or `cut` if none is."""
+    fits: list[tuple[float, Fit]] = []
+    error = _rms(cut.correlation, wanted)
+    warm: FloatArray | None = None
+    context = 4
+    while context <= LONGEST_CONTEXT:
+        found = fixed_context(forward, sums, tokens, wanted, context, warm)
+        fits.append((_rms(found.correlation, wanted), found))
+        if len(fits) > 1 and fits[-1][0] >= _BETTER * fits[-2][0] and fits[-1][0] <= error / _BETTER:
+            break
+        warm = rank_one(found.sums)
+        context *= 2
+    fits.append((error, cut))
+    least = min(size for size, _ in fits)
+    return next(found for size, found in fits if size <= least / _BETTER)
+
+
+def fixed_context(
+    forward: Forward,
+    sums: FloatArray,
+    tokens: FloatArray,
+    wanted: FloatArray,
+    context: int,
+    warm: FloatArray | None = None,
+) -> Fit:
+    """Return the best sums of K lags: the direct ones if they are exact, else those of least squares over `wanted`.
+
+    `warm`, a filter of fewer lags, is the only start if given.
+    """
     lags = len(wanted) - 1
     best = _direct(forward, sums, tokens, context)
     error = _rms(best.correlation, wanted)
     if context == 1 or distance(best.correlation, wanted, lags) <= _EXACT or context > 2 * _FITTED:
         return best
-    for start in _starts(best.sums, wanted):
+    starts = _starts(best.sums, wanted) if warm is None else [np.pad(warm, (0, context - len(warm)))]
+    for start in starts:
         found = _least_squares(forward, start, wanted)
         if found is not None and (size := _rms(found.correlation, wanted)) < error:
             best, error = Fit(found.sums, found.correlation, True), size

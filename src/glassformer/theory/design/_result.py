@@ -98,6 +98,32 @@ class Design:
 
     citations: ClassVar[tuple[str, ...]] = ("zavatone2025", "glassformer")
 
+    def __repr__(self) -> str:
+        known = {
+            "target": repr(self.text),
+            "variant": repr(self.rule.variant),
+            self.noise_name: f"{self.noise:.6g}",
+            "feasible": str(self.feasible),
+            "exact": str(self.exact),
+            "context": str(self.context),
+            "max_error": f"{self.max_error:.3g}",
+        }
+        for name in ("smallest_feasible_beta", "largest_feasible_beta", "largest_feasible_sigma"):
+            if (value := getattr(self, name)) is not None:
+                known[name] = f"{value:.6g}"
+        known["reason"] = repr(self.reason)
+        return f"Design({', '.join(f'{name}={value}' for name, value in known.items())})"
+
+    @property
+    def noise_name(self) -> str:
+        """``sigma`` for ``gaussian``, ``beta`` for the other rules."""
+        return "sigma" if self.rule.variant == "gaussian" else "beta"
+
+    @property
+    def noise(self) -> float:
+        """The sigma or the beta of the rule."""
+        return float(getattr(self.rule, self.noise_name))
+
     @property
     def law(self) -> LaggedGaussian:
         """The law of the couplings."""
@@ -119,6 +145,11 @@ class Design:
         return float(np.abs(self.achieved - self.target).max())
 
     @property
+    def max_error_lag(self) -> int:
+        """The lag of the largest error."""
+        return int(np.abs(self.achieved - self.target).argmax())
+
+    @property
     def rms_error(self) -> float:
         """The root mean square of achieved - target at lags 1, 2, ..."""
         gap = (self.achieved - self.target)[1:]
@@ -136,7 +167,10 @@ class Design:
     def verify(
         self, *, n: int = 1000, draws: int = 8, steps: int = 2000, seed: int | None = None, replicas: int = 1
     ) -> xr.Dataset:
-        """Simulate `draws` models of n sites and put their autocorrelation beside target and theory."""
+        """Simulate `draws` models of n sites and put their autocorrelation beside target and theory.
+
+        ``verdict`` is "agrees", "deviates" or "does not settle" (the ``note`` says why), where ``largest_deviation`` is inf.
+        """
         from glassformer.theory.design._verify import verify_design
 
         return verify_design(self, n=n, draws=draws, steps=steps, seed=seed, replicas=replicas)
@@ -163,8 +197,13 @@ class Design:
             "feasible": (self.feasible, "whether some context gives the target exactly"),
             "exact": (self.exact, "whether this context gives the target to 1e-8"),
             "reason": (self.reason, ""),
+            self.noise_name: (
+                self.noise,
+                "standard deviation of the noise" if variant == "gaussian" else "units where Q_0 is 1",
+            ),
             limit: (math.nan if value is None else value, units),
             "max_error": (self.max_error, "largest |achieved - target| over the lags"),
+            "max_error_lag": (self.max_error_lag, "lag of the largest error"),
             "rms_error": (self.rms_error, "root mean square of achieved - target at lags >= 1"),
             **{f"margin_{name}": (margin, "negative where it fails") for name, margin in self.certificate.items()},
             "context": (context, "lags K"),

@@ -88,17 +88,22 @@ def _check_variance(values: FloatArray, variant: str, text: str) -> FloatArray:
         if abs(first - 1.0) > 1e-9:
             raise invalid(
                 f"the target {text!r} at tau = 0",
-                first,
+                _shown(first),
                 f"1 for variant={variant!r}, whose tokens have unit variance",
                 "divide it by its value at 0; a negative number in front of ^ needs parentheses, as in (-0.8)^tau"
-                if first == -1.0
+                if abs(first + 1.0) < 1e-9
                 else "divide it by its value at 0",
             )
         values[0] = 1.0
     elif first <= 0.0 or (variant == "graded" and first > 1.0 + 1e-9):
         allowed = "a variance in (0, 1]" if variant == "graded" else "a variance > 0"
-        raise invalid(f"the target {text!r} at tau = 0", first, f"{allowed} for variant={variant!r}")
+        raise invalid(f"the target {text!r} at tau = 0", _shown(first), f"{allowed} for variant={variant!r}")
     return values
+
+
+def _shown(value: float) -> float:
+    """Return a number for a sentence, without the rounding of its last digits."""
+    return float(f"{value:.6g}") if abs(value - 1.0) > 1e-5 else value
 
 
 def _vectorised(function: Callable[[Any], Any]) -> Callable[[FloatArray], FloatArray]:
