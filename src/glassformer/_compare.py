@@ -28,9 +28,11 @@ DEFAULT_VARIABLES = (
     "entropy_rate",
 )
 DEFAULT_ARRAYS = ("magnetization", "correlation", "delayed_correlation", "autocorrelation")
+_ROUNDING = 1e-13
 _RESOLVED = 3.0  # times its noise that an array must measure before anything is compared with it
 # Different stationary laws may share their means, but nothing else.
 _ONE_POINT = ("alignment_of_mean", "mean_of_alignment", "magnetization_sum_of_squares", "covariance_trace")
+_LIMITS = ("StationaryDMFT", "TransientDMFT")  # for infinitely many sites
 _PROCESSES = {
     "parallel": "the parallel process",
     "sequential": "the sequential process",
@@ -126,6 +128,7 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
     ]
     rows = {variable: _scalar_row(results, variable) for variable in scalars}
     notes = _other_processes(results, names)
+    limits = _finite_size(results, names)
     for variable, (_, _, deviation) in rows.items():
         if variable not in _ONE_POINT:
             deviation[[name in notes for name in names]] = np.nan
@@ -145,7 +148,7 @@ def compare(reference: xr.Dataset, /, *others: xr.Dataset, variables: Sequence[s
         attrs={
             "reference": names[0],
             "averages_over": reference.attrs.get("averages_over", ""),
-            "notes": list(notes.values()),
+            "notes": [*notes.values(), *limits],
         },
     )
     return Comparison(dataset=dataset, reference=names[0])
@@ -193,6 +196,20 @@ def _other_processes(results: Sequence[xr.Dataset], names: list[str]) -> dict[st
     }
 
 
+def _finite_size(results: Sequence[xr.Dataset], names: list[str]) -> list[str]:
+    """Say how far the limit of infinite size may lie from a simulation of sequences, beyond all error bars."""
+    n = results[0].attrs.get("n")
+    limits = [name for name, result in zip(names, results) if result.attrs.get("method") in _LIMITS]
+    if results[0].attrs.get("process") != "extended_context" or n is None or not limits:
+        return []
+    verb = "is" if len(limits) == 1 else "are"
+    return [
+        f"{' and '.join(limits)} {verb} of infinite size: time averages of one draw of the couplings lie about 2/N = "
+        f"{2.0 / float(n):.2g} from it, more near criticality; σ counts sampling errors of {names[0]} alone"
+        + (", over draws." if results[0].attrs.get("draws", 1) > 1 else ", which do not contain that.")
+    ]
+
+
 def _scalars(results: Sequence[xr.Dataset], names: list[str], variables: Sequence[str] | None) -> list[str]:
     if variables is None:
         shared = [v for v in DEFAULT_VARIABLES if all(v in r and r[v].ndim == 0 for r in results)]
@@ -210,11 +227,12 @@ def _scalars(results: Sequence[xr.Dataset], names: list[str], variables: Sequenc
 def _scalar_row(results: Sequence[xr.Dataset], variable: str) -> Row:
     value = np.array([float(r[variable]) for r in results])
     error = np.array([float(r.get(f"{variable}_error", np.nan)) for r in results])
+    error[error <= _ROUNDING * np.abs(value)] = 0.0  # a constant has no error bar, only rounding
     noise = np.hypot(np.nan_to_num(error[0]), np.nan_to_num(error))  # results are independent of each other
     deviation = np.full(len(results), np.nan)
     np.divide(value - value[0], noise, out=deviation, where=noise > 0)
     deviation[0] = np.nan
-    return value, error, deviation
+    return value, np.where(error > 0.0, error, np.nan), deviation
 
 
 def _array_row(results: Sequence[xr.Dataset], variable: str) -> Row | None:

@@ -68,7 +68,7 @@ def dataset_of(run: ContextRun) -> xr.Dataset:
         return estimate(arrays["scalars"][:, which] / n, arrays["counts"][:, which])
 
     add("magnetization_mean", *scalar(TOTAL))
-    add("q0", *scalar(FIELD_SQUARE), units="mean square of the field from the random couplings")
+    add("q0", *scalar(FIELD_SQUARE), units="mean square of h - theta - (part from the mean couplings)")
     if arrays["counts"][:, LOSS].any():
         units = "nats per step and spin" + ("" if run.motion.dtype == np.int8 else ", differential")
         add("loss", *scalar(LOSS), units=units)

@@ -194,7 +194,11 @@ def _simulate_draws(
         dataset[name] = (dims, stacked.mean(axis=0), results[0][name].attrs)
         if draws > 1:
             over = {"averages_over": f"{draws} draws of the couplings"}
-            dataset[f"{name}_error"] = (dims, stacked.std(axis=0, ddof=1) / math.sqrt(draws), over)
+            spread = stacked.std(axis=0, ddof=1)
+            spread = np.where(
+                spread <= 1e-14 * np.abs(stacked.mean(axis=0)), 0.0, spread
+            )  # a constant, but for rounding
+            dataset[f"{name}_error"] = (dims, spread / math.sqrt(draws), over)
     if draws > 1:
         error = dataset["autocorrelation_error"].values
         dataset["autocorrelation_tolerance"] = (

@@ -184,3 +184,61 @@ def test_transients_follow_the_infinite_size_limit(rule):
     other = gf.solve(gf.LaggedGaussian(GAMMA), gf.TransientDMFT(rule, steps=steps, start="independent"))
     wrong = (found.two_time_correlation.values - other.two_time_correlation.values)[rows, columns] / error
     assert np.sqrt((wrong**2).mean()) > 3
+
+
+@pytest.mark.parametrize("variant", ["ising", "probit", "gaussian"])
+@pytest.mark.parametrize("means", [(0.0, 0.0), (0.6, -0.3)])
+def test_q0_is_the_mean_square_of_the_random_field_in_exact_and_simulated_results(variant, means):
+    rule = gf.TokenRule(variant, beta=1.1) if variant != "gaussian" else gf.TokenRule("gaussian", sigma=0.7)
+    law = gf.LaggedGaussian(np.array([[0.3, 0.1], [0.1, 0.2]]), mean=means)
+    model = gf.ExtendedContext(law.sample(n=4, seed=5), fields=0.9)
+    exact = gf.solve(model, gf.ExactContext(rule))
+    sim = gf.simulate(model, rule, steps=3000, burn_in=100, replicas=16, seed=2, measure=gf.ContextMeasure(tokens=True))
+    s = sim["tokens"].values.astype(float)
+    random = model.couplings.matrices - np.array(means)[:, None, None] / 4
+    h = sum(s[:, 1 - k : s.shape[1] - 1 - k] @ random[k].T for k in range(2))  # by the definition
+    assert float(sim["q0"]) == pytest.approx(np.mean(h**2), rel=2e-3)
+    assert abs(float(sim["q0"]) - float(exact["q0"])) < 5 * float(sim["q0_error"])
+    assert np.mean(h) ** 2 > 5 * float(
+        sim["q0_error"]
+    )  # and the mean over sites, which is not subtracted, would be seen
+
+
+@pytest.mark.parametrize("variant", ["ising", "gaussian"])
+def test_q0_of_the_infinite_limit_is_that_of_large_samples_with_field_and_mean(variant):
+    rule = gf.TokenRule(variant, beta=1.1) if variant != "gaussian" else gf.TokenRule("gaussian", sigma=0.7)
+    law = gf.LaggedGaussian(np.array([[0.25, 0.1], [0.1, 0.15]]), mean=(0.3, 0.2))
+    ensemble = gf.ContextEnsemble(law, field=0.9)
+    theory = gf.solve(ensemble, gf.StationaryDMFT(rule))
+    sim = gf.simulate(ensemble, rule, n=300, draws=10, steps=60, burn_in=60, replicas=8, seed=3)
+    assert abs(float(sim["q0"]) - float(theory["q0"])) < 5 * math.hypot(float(sim["q0_error"]), 2 / 300)
+
+
+def test_comparisons_give_constants_no_error_bar_and_name_the_finite_size_error():
+    law, rule = gf.LaggedGaussian(0.3 * GAMMA), gf.TokenRule("gaussian", sigma=0.7)
+    theory = gf.solve(law, gf.StationaryDMFT(rule))
+    for sim in (
+        gf.simulate(gf.ContextEnsemble(law).sample(n=200, seed=1), rule, steps=200, burn_in=60, replicas=8, seed=2),
+        gf.simulate(law, rule, n=200, draws=3, steps=50, burn_in=60, replicas=2, seed=2),
+    ):
+        table = gf.compare(sim, theory)
+        rate = table.dataset.sel(quantity="entropy_rate")
+        assert np.isnan(rate["error"]).all()
+        assert np.isnan(rate["deviation"]).all()
+        assert float(rate["value"][0]) == pytest.approx(float(rate["value"][1]), rel=1e-12)
+        assert (
+            "StationaryDMFT is of infinite size: time averages of one draw of the couplings lie about 2/N = 0.01"
+            in str(table)
+        )
+
+
+def test_q0_counts_the_field_that_a_site_makes_of_its_own_past():
+    gamma, theta, sigma = np.array([[0.5, 0.2], [0.2, 0.3]]), 1.5, 0.7
+    law = gf.LaggedGaussian(0.2 * gamma, transpose_covariance=0.1 * gamma)
+    rule = gf.TokenRule("gaussian", sigma=sigma)
+    theory = gf.solve(gf.ContextEnsemble(law, field=theta), gf.StationaryDMFT(rule))
+    exact = gf.solve(gf.ExtendedContext(law.sample(n=60, seed=1), fields=theta), gf.ExactContext(rule))
+    for found in (theory, exact):  # s = theta + (field of the random couplings) + noise
+        square, mean = float(found["autocorrelation"][0]), float(found["magnetization"].mean())
+        assert float(found["q0"]) == pytest.approx(square - sigma**2 - 2 * theta * mean + theta**2, rel=1e-9)
+    assert float(theory["magnetization"]) > 1.1 * theta  # a memory that would be seen

@@ -89,7 +89,7 @@ def test_the_files_are_read_without_the_library(tmp_path: Path) -> None:
     theory = json.loads((folder / "theory.json").read_text())
     assert theory["infinite"]["autocorrelation"][1] == record["c_theory"][1]
     assert corpus.theory == theory
-    assert f"loss floor                 {record['loss_floor']:.6f} nats" in str(corpus)
+    assert f"loss floor                 {record['loss_floor']:.6f} ± {record['loss_floor_error']:.1g} nats" in str(corpus)
     assert "entropy production" in str(corpus)
     assert str(corpus).startswith(repr(corpus))
     assert len(corpus) == 6

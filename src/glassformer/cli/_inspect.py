@@ -122,7 +122,13 @@ def _file_rows(inspection: Inspection) -> list[tuple[str, str]]:
         present = [item.name for item in inspection.path.iterdir() if item.is_file() and not item.name.startswith(".")]
         return [(name, "not committed") for name in sorted(present)]
     files = inspection.manifest["files"]
-    return [(name, "damaged" if name in inspection.damaged else "verified") for name in files]
+
+    def state(name: str) -> str:
+        if name not in inspection.damaged:
+            return "verified"
+        return "damaged" if (inspection.path / name).exists() else "missing"
+
+    return [(name, state(name)) for name in files]
 
 
 def _live_state(inspection: Inspection | SweepInspection) -> str:

@@ -120,17 +120,20 @@ class Corpus:
         )
 
     def __str__(self) -> str:
-        """Say what a learner should know first: the loss floor, the teacher's loss, the entropy production."""
+        """Say what a learner should know first: the loss floor and where it is from, the teacher's loss, entropy production."""
         r = self.record
         lines = [repr(self)]
         for label, name in (
             ("loss floor", "loss_floor"),
             ("teacher's own loss", "entropy_rate_exact"),
+            ("entropy rate, N infinite", "entropy_rate_theory"),
             ("entropy production", "entropy_production_per_spin"),
             ("the same at infinite size", "entropy_production_per_spin_theory"),
         ):
             if r[name] is not None:
-                lines.append(f"  {label:26} {r[name]:.6f} nats per spin and step")
+                error = "" if r.get(f"{name}_error") is None else f" ± {r[f'{name}_error']:.1g}"
+                origin = f" ({r.get('loss_floor_is')})" if name == "loss_floor" and r.get("loss_floor_is") else ""
+                lines.append(f"  {label:26} {r[name]:.6f}{error} nats per spin and step{origin}")
         return "\n".join(lines)
 
     def __len__(self) -> int:

@@ -93,4 +93,6 @@ def estimate(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, Float
     if kept.sum() < 2:
         return total, None
     means = values[kept] / weights[kept]
-    return total, means.std(axis=0, ddof=1) / math.sqrt(int(kept.sum()))
+    spread = means.std(axis=0, ddof=1)
+    spread = np.where(spread <= 1e-14 * np.abs(total), 0.0, spread)  # of a constant nothing but rounding
+    return total, spread / math.sqrt(int(kept.sum()))

@@ -185,4 +185,6 @@ def estimate(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, Float
     scale = max(1.0, float(np.abs(means).max()))  # entropies at enormous beta have squares that overflow
     if math.isinf(scale):  # or overflow themselves: probit tokens lose beta^2
         return total, np.full_like(total, np.inf)
-    return total, scale * (means / scale).std(axis=0, ddof=1) / math.sqrt(int(kept.sum()))
+    spread = scale * (means / scale).std(axis=0, ddof=1)
+    spread = np.where(spread <= 1e-14 * np.abs(total), 0.0, spread)  # of a constant nothing but rounding
+    return total, spread / math.sqrt(int(kept.sum()))

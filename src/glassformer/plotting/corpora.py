@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -21,17 +23,17 @@ def exact_figure(dataset: xr.Dataset) -> Figure:
         lag, value = dataset["lag"].values, dataset["autocorrelation"].values
         _zero(axes[0])
         axes[0].plot(lag, value, "o-", ms=3.5, lw=1, color=COLORS["enumeration"], mfc="white")
-        axes[0].set(
-            xlabel="lag τ", ylabel="autocorrelation c(τ)", title=f"exact, N = {attrs['n']}, K = {attrs['context']}"
-        )
+        axes[0].set(xlabel="lag τ", ylabel="autocorrelation c(τ)", title=f"exact, {_what(attrs)}")
         axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         delayed = dataset["lagged_correlation"].isel(lag=min(1, lag.size - 1)).values
         bound = max(float(np.abs(delayed).max()), 1e-12)
         image = axes[1].imshow(delayed, cmap="RdBu_r", vmin=-bound, vmax=bound)
-        axes[1].set(xlabel="site j at t", ylabel=f"site i at t + {min(1, lag.size - 1)}", title="connected ⟨s_i s_j⟩")
+        axes[1].set(
+            xlabel="site j at t", ylabel=f"site i at t + {min(1, lag.size - 1)}", title="connected correlation, delayed"
+        )
         for axis in (axes[1].xaxis, axes[1].yaxis):
             axis.set_major_locator(MaxNLocator(integer=True))
-        figure.colorbar(image, ax=axes[1], shrink=0.85)
+        figure.colorbar(image, ax=axes[1], shrink=0.85, label="⟨s_i s_j⟩ − ⟨s_i⟩⟨s_j⟩")
         return figure
 
 
@@ -44,8 +46,8 @@ def _transient_figure(dataset: xr.Dataset) -> Figure:
         image = ax.imshow(value, cmap="RdBu_r", vmin=-bound, vmax=bound, extent=edges)
         ax.axhline(0.5, color="0.3", lw=0.6)
         ax.axvline(0.5, color="0.3", lw=0.6)
-        ax.set(xlabel="t′", ylabel="t", title="exact C(t, t′); times up to 0 are the start")
-        figure.colorbar(image, ax=ax, shrink=0.85)
+        ax.set(xlabel="t′ (times up to 0 are the start)", ylabel="t", title=f"exact, {_what(dataset.attrs)}")
+        figure.colorbar(image, ax=ax, shrink=0.85, label="two-time correlation C(t, t′)")
         return figure
 
 
@@ -65,7 +67,7 @@ def corpus_figure(dataset: xr.Dataset) -> Figure:
             lag, dataset["autocorrelation"], yerr=error, fmt="o", ms=4, mfc="white", lw=1, color="black", label="corpus"
         )
         axes[0].set(xlabel="lag τ", ylabel="autocorrelation c(τ)")
-        axes[0].set_title(f"{attrs['variant']}, N = {attrs['n']}, K = {attrs['context']}")
+        axes[0].set_title(_what(attrs))
         axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0].legend()
         rows = [
@@ -85,7 +87,7 @@ def corpus_figure(dataset: xr.Dataset) -> Figure:
                     axes[1].errorbar(
                         place, float(dataset[name]), yerr=spread, fmt=marker, ms=size, mew=1.6, mfc="white", color=color
                     )
-        axes[1].set_xticks([0, 1], ["teacher's loss\n(loss floor)", "entropy\nproduction"])
+        axes[1].set_xticks([0, 1], ["loss of\nthe teacher", "entropy\nproduction"])
         axes[1].set(xlim=(-0.5, 1.5), ylabel="nats per spin and step")
         axes[1].set_ylim(bottom=min(0.0, axes[1].get_ylim()[0]))
         if not drawn:
@@ -94,6 +96,15 @@ def corpus_figure(dataset: xr.Dataset) -> Figure:
         count = int(dataset["sequences"].sum())
         axes[1].set_title(f"{count} sequence{'s' if count > 1 else ''} of {attrs['length']} tokens")
         return figure
+
+
+def _what(attrs: dict[Any, Any]) -> str:
+    """Say which model a figure is of; fields of older results may be missing."""
+    rule = [str(attrs["variant"])]
+    for name, letter in (("beta", "β"), ("sigma", "σ")):
+        if attrs.get(name) is not None:
+            rule.append(f"{letter} = {float(attrs[name]):.4g}".replace("inf", "∞"))
+    return ", ".join([*rule, f"N = {attrs['n']}", f"K = {attrs['context']}"])
 
 
 def _zero(ax: Axes) -> None:

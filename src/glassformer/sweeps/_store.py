@@ -185,12 +185,17 @@ def inspect_run(path: Path) -> Inspection:
         return _inspect_uncommitted(path)
     damaged = verify(path, manifest)
     if damaged:
-        listed = ", ".join(damaged)
+        gone = [name for name in damaged if not (path / name).exists()]
+        wrong = [name for name in damaged if name not in gone]
+        faults = [f"{', '.join(gone)} {'is' if len(gone) == 1 else 'are'} missing"] if gone else []
+        if wrong:
+            faults.append(
+                f"{', '.join(wrong)} {'does' if len(wrong) == 1 else 'do'} not match the checksum in {MANIFEST}"
+            )
         return Inspection(
             path,
             "damaged",
-            f"{path}: {listed} {'does' if len(damaged) == 1 else 'do'} not match the checksum in {MANIFEST}; "
-            f"`glassformer resume {path}` repairs it.",
+            f"{path}: {' and '.join(faults)}; `glassformer resume {path}` repairs it.",
             manifest,
             damaged,
         )

@@ -51,10 +51,11 @@ def partially_symmetric_result(method: Any, ensemble: ContextEnsemble) -> xr.Dat
     entropy = 0.5 * math.log(2.0 * math.pi * math.e * rule.sigma**2)
     mean = float(response[0].real) * float(ensemble.field)
     persistent = mean * mean / (1.0 - float(enhanced[0]))
+    memory = mean - float(ensemble.field)  # the mean of a field from the couplings, which a site's own past makes
     production, units = gaussian_entropy_production(law), "nats per step and site"
     kind = "nats per site, differential"
     variables: dict[str, Any] = {
-        "q0": ((), found.field_variance + persistent - mean * mean, {"units": "energy^2"}),
+        "q0": ((), found.field_variance + persistent - mean * mean + memory * memory, {"units": "energy^2"}),
         "criticality": ((), found.criticality, {"units": "max G |R|^2; memory diverges at 1"}),
         "entropy_rate": ((), entropy, {"units": kind}),
         "loss_floor": ((), entropy, {"units": kind}),
