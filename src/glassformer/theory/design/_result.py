@@ -107,6 +107,7 @@ class Design:
             "exact": str(self.exact),
             "context": str(self.context),
             "max_error": f"{self.max_error:.3g}",
+            "criticality": f"{self.solution.criticality:.6g}",
         }
         for name in ("smallest_feasible_beta", "largest_feasible_beta", "largest_feasible_sigma"):
             if (value := getattr(self, name)) is not None:

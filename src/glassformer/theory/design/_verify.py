@@ -29,7 +29,7 @@ def verify_design(
     The burn-in is 10 K or 20 correlation times, whichever is longer. ``autocorrelation_tolerance`` is four standard errors
     together with the finite-size bias 2/n; ``largest_deviation`` is the largest |simulation - theory| in units of it, or inf
     where the simulation does not settle and there is nothing to compare: ``verdict`` and ``note`` say so, and the status is
-    ``not_equilibrated``. (Error bars of a simulation that explodes are as large as its numbers, and include any theory.)
+    ``not_equilibrated`` if draws grow. (Error bars of a simulation that explodes are as large as its numbers, and include any theory.)
     """
     import xarray as xr
 
@@ -63,8 +63,9 @@ def verify_design(
         simulated, error, tolerance = (run[f"autocorrelation{end}"].values for end in ("", "_error", "_tolerance"))
     why = _unsettled(status, simulated, error * math.sqrt(draws), tolerance, float(theory[0]))
     deviation = math.inf if why else float(np.max(np.abs(simulated - theory) / tolerance))
-    if found.rule.variant == "gaussian" and (count := _unstable(found, n, draws, seed)):
-        why, deviation = f"{count} of {draws} draws are unstable and have no stationary state", math.inf
+    unstable = _unstable(found, n, draws, seed) if found.rule.variant == "gaussian" else 0
+    if unstable:
+        why, deviation = f"{unstable} of {draws} draws are unstable and have no stationary state", math.inf
     verdict = "does not settle" if why else "agrees" if deviation <= 1.0 else "deviates"
     units = {"units": "s.s / N"}
     dataset = xr.Dataset(
@@ -87,7 +88,7 @@ def verify_design(
     evidence = {key: run.attrs[key] for key in ("averages_over",) if key in run.attrs}
     return attach_evidence(
         dataset,
-        status=Status.NOT_EQUILIBRATED if why else status,
+        status=Status.NOT_EQUILIBRATED if unstable or status.failed else status,
         method="design, simulated",
         wall_time=time.perf_counter() - clock,
         citations=found.citations,
