@@ -13,6 +13,7 @@ import numpy.typing as npt
 from glassformer._checkpoint import CheckpointFiles
 from glassformer._context_record import TileRecord
 from glassformer._core._errors import invalid
+from glassformer._core._memory import require_memory
 from glassformer.dynamics._motion import one_blas_thread, thread_count
 from glassformer.dynamics.context._motion import ContextMotion, ContextTile, tile_ranges
 from glassformer.dynamics.context._workers import Workers
@@ -56,6 +57,7 @@ class ContextRun:
         self.files = None
         if checkpoint is not None:
             self.files = CheckpointFiles(checkpoint, self._identity(model, rule))
+        require_memory(f"the sums of {replicas} replicas", 16.0 * replicas * (lags + 20), "take fewer replicas")
         self.tiles = tile_ranges(range(replicas), self.motion.tile_width(lags))
         self.sums = ContextSums(
             n=model.n,

@@ -354,7 +354,7 @@ def test_narrow_tiles_for_want_of_memory_change_no_bit(rule, monkeypatch):
     assert ContextMotion(model, rule, seed=1).tile_width() < 16
     assert np.array_equal(tokens_of(rule, model, replicas=TILE + 3, steps=5), whole)
     assert np.allclose(gf.simulate(model, rule, steps=5, replicas=TILE + 3, seed=9).loss, wide.loss, rtol=1e-12)
-    monkeypatch.setattr("glassformer.dynamics.context._motion._memory", lambda: 1000.0)
+    monkeypatch.setattr("glassformer._core._memory.machine_memory", lambda: 1000.0)
     with pytest.raises(InvalidInputError, match="memory of one sequence"):
         gf.simulate(model, rule, steps=5, seed=9)
 

@@ -216,3 +216,23 @@ def test_fields_and_histories_of_the_wrong_shape_are_refused():
         gf.infer([[1, 2], [3]], gf.LeastSquares(), context=1)
     with pytest.raises(InvalidInputError, match="shape of couplings"):
         gf.ExtendedContext(np.zeros((2, 3, 4)))
+
+
+def test_what_does_not_fit_the_memory_is_refused_before_it_is_begun():
+    law = gf.LaggedGaussian(np.eye(2))
+    model = gf.ExtendedContext(law.sample(n=4, seed=1))
+    for begin in (
+        lambda: law.sample(n=10**8, seed=1),
+        lambda: gf.LaggedGaussian(np.eye(2), structure="rademacher").sample(n=10**8, seed=1),
+        lambda: gf.LaggedGaussian(np.eye(2), transpose_covariance=np.zeros((2, 2))).sample(n=10**8, seed=1),
+        lambda: gf.LaggedGaussian(np.eye(2), structure="fast_transform").sample(n=10**14, seed=1),
+        lambda: gf.simulate(law, gf.TokenRule(), n=10**9, draws=1, steps=5, seed=1),
+        lambda: gf.simulate(model, gf.TokenRule(), steps=20, replicas=10**12, seed=1),
+    ):
+        with pytest.raises(InvalidInputError, match="the memory of"):
+            begin()
+
+
+def test_self_coupling_is_true_or_false():
+    with pytest.raises(InvalidInputError, match="self_coupling is 'no'"):
+        gf.LaggedGaussian([[1.0]], self_coupling="no")

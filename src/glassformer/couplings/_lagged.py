@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._errors import invalid
+from glassformer._core._memory import require_memory
 from glassformer._core._random import check_seed, normals
 from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array, check_scale
 from glassformer.couplings._dense_draw import PRECISIONS, dense_normals
@@ -177,6 +178,8 @@ class LaggedGaussian:
             raise invalid("the length of mean", mean.size, f"the context length {size}")
         check_scale("mean", mean)
         as_choice("structure", self.structure, STRUCTURES)
+        if not isinstance(self.self_coupling, bool | np.bool_):
+            raise invalid("self_coupling", self.self_coupling, "True or False")
         if (self.degree is not None) != (self.structure == "sparse"):
             raise invalid("degree", self.degree, "given exactly when structure='sparse'", "it is the entries a row")
         if self.degree is not None:
@@ -270,6 +273,9 @@ class LaggedGaussian:
         as_choice("precision", precision, PRECISIONS)
         if precision == "single" and (self.transpose_covariance is not None or self.structure != "gaussian"):
             raise invalid("precision", precision, "'double' unless structure='gaussian' without transpose_covariance")
+        require_memory(
+            f"the couplings of {n} sites", self._bytes(n, precision), "take fewer sites or a lighter structure"
+        )
         if self.transpose_covariance is not None:
             return LaggedCouplings(np.eye(self.context), DenseBlocks(self._pairs(n, seed)), mean, self, seed)
         if self.structure != "gaussian":
@@ -281,6 +287,14 @@ class LaggedGaussian:
             blocks[a] = dense_normals(seed, f"couplings/lagged/{a}", n, precision=precision)
         blocks /= math.sqrt(n)
         return LaggedCouplings(self.factors, DenseBlocks(self._finish(blocks)), mean, self, seed)
+
+    def _bytes(self, n: int, precision: str) -> float:
+        """Return about how much memory a draw takes."""
+        pairs = float(n) * n
+        if self.transpose_covariance is not None:
+            return 16.0 * self.context * pairs
+        each = {"gaussian": pairs * (4.0 if precision == "single" else 8.0), "rademacher": pairs / 8.0}
+        return self.rank * each.get(self.structure, 16.0 * n * (self.degree or 1))
 
     def _pairs(self, n: int, seed: int) -> FloatArray:
         r"""Return J (lag, site, site_) whose symmetric and antisymmetric parts have covariance :math:`\Gamma\pm\tilde\Gamma`."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from glassformer._core._errors import invalid
-from glassformer.dynamics.context._motion import machine_memory
+from glassformer._core._memory import machine_memory
 from glassformer.runs._context_model import ContextModelConfig
 from glassformer.runs.context import Vector
 from glassformer.sweeps import RunContext, RunSpec

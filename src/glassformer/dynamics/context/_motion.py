@@ -8,7 +8,6 @@ The products :math:`u_a(t)=W_as_t` of the last K tokens are kept in a ring, so t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._errors import invalid
+from glassformer._core._memory import machine_memory, require_memory
 from glassformer._core._random import stream_key
 from glassformer._core._validation import FloatArray, as_float_array
 from glassformer.couplings._operators import TILE, Operator, operator_of
@@ -131,15 +131,9 @@ class ContextMotion:
         products = (self.context + 2 * self.ahead) * max(1, self.operator.factors)
         stored = self.dtype.itemsize * (max(depth, self.needs) + 1)
         each = self.n * (8 * (products + 2 * self.ahead + 2) + stored)
-        if each > (memory := machine_memory()):
-            raise invalid(
-                "the memory of one sequence",
-                f"{each:.3g} bytes",
-                f"at most the {memory:.3g} of this machine",
-                "take fewer sites, a shorter context or couplings of lower rank",
-            )
+        require_memory("one sequence", each, "take fewer sites, a shorter context or couplings of lower rank")
         width = TILE
-        while width > 1 and width * each > min(_LARGEST_TILE, memory / 4):
+        while width > 1 and width * each > min(_LARGEST_TILE, machine_memory() / 4):
             width //= 2
         return width
 
@@ -312,14 +306,6 @@ class ContextTile:
             self.vectors[:, b] = vector_sums(h, out)
 
         self.workers.run([_bound(draw, b) for b in range(self.replicas)], worth=n >= 2048)
-
-
-def machine_memory() -> float:
-    """Return the bytes of memory of this machine, or infinity where it does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return math.inf
 
 
 def tile_ranges(numbers: range, width: int = TILE) -> list[tuple[int, int]]:
