@@ -77,7 +77,7 @@ def open_corpus(directory: str | os.PathLike[str], /) -> Corpus:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    r"""Sequences of tokens on disk, with the couplings that made them and the loss that no learner can beat.
+    r"""Sequences of tokens on disk, with the couplings that made them and the loss of their teacher.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from glassformer._core._validation import FloatArray
 from glassformer.data._plan import CorpusPlan
 from glassformer.data._relaxation import TOLERANCE
 
-_LEVEL = 1e-5  # chance of a false alarm, all lags together
+_LEVEL = 1e-4  # chance of a false alarm, all lags together
 _FEWEST = 4  # units on either side
 
 

@@ -125,6 +125,17 @@ def corpus_status(
         if drift:
             status = Status.NOT_EQUILIBRATED
             notes.append(drift)
+        elif theory["unknown"] and plan.burn_in < theory["recommended_burn_in"]:
+            status = Status.NOT_EQUILIBRATED
+            notes.append(
+                f"No theory says how long this system needs to forget its start, and burn_in is {plan.burn_in}: take at least "
+                f"{theory['recommended_burn_in']} steps."
+            )
+        elif theory["unknown"]:
+            notes.append(
+                f"No theory says how long this system needs to forget its start; after {plan.burn_in} steps "
+                "the two halves of the sequences do not tell a drift, which slow aging would not show either."
+            )
     time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
     if status.good and plan.sequences == 1 and plan.length < 50 * time:
         status = Status.TOO_SHORT

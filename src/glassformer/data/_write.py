@@ -94,6 +94,8 @@ def _theory_table(plan: CorpusPlan, found: CorpusTheory, wanted: int, *, unknown
     infinite, reason = found.infinite, found.reason
     # where the transient was followed it decides; rules of thumb are for what was not
     needed = max(found.relaxation.steps, found.mixing) if found.relaxation.followed else wanted
+    if unknown:  # the corpus itself must tell
+        needed = 0
     early = plan.burn_in < needed or found.ages
     if early and has_transient_theory(plan.ensemble, plan.burn_in + plan.length):
         assert plan.ensemble is not None

@@ -92,7 +92,7 @@ _TABLE: dict[str, Entry] = {
         "glassformer.runs.context_learn:LEARN", "A student learns an extended-context teacher: test error beside theory"
     ),
     "context/sample": Entry(
-        "glassformer.runs.context_sample:SAMPLE", "Write a corpus of sequences, with its exact loss floor and theory"
+        "glassformer.runs.context_sample:SAMPLE", "Write a corpus of sequences, with its loss floor and theory"
     ),
     "honkoop2025/alignment": Entry(
         "glassformer.papers.honkoop2025.alignment:ALIGNMENT",
