@@ -16,6 +16,7 @@ from glassformer._core._status import Status
 from glassformer.couplings._lag_covariance import diagonal_sums, extreme_spectrum, spectrum
 from glassformer.plotting.context_design import verify_figure
 from glassformer.theory.design._formula import parse_formula
+from glassformer.theory.design._forward import LinearForward
 from glassformer.theory.design._link import Link, strength_of_variance
 from glassformer.theory.design._normalised import shape_correlation, shape_derivative
 from glassformer.theory.design._sequences import longest_entropy, predictor, taper
@@ -420,12 +421,34 @@ def test_the_noise_that_is_chosen_is_the_least_critical_that_is_safe(target: obj
         assert ("finite-size effects" in found.note) == (chosen >= 0.93)
 
 
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("gamma", [[0.8], [0.6, 0.3, -0.1], [0.3, 0.2, 0.2, 0.4, -0.3]])
+def test_the_slopes_of_linear_rules(unit: bool, gamma: list[float]) -> None:
+    shape = 0.5 * np.correlate(gamma, gamma, "full")[len(gamma) - 1 :]
+    forward = LinearForward(0.3, 0.7 if unit else 1.0, unit, 20)
+    found = forward.achieve(shape)
+    assert found is not None
+    slopes = forward.derivative(shape, found)
+    assert slopes is not None
+    assert slopes.shape == (21, len(shape))
+    for lag, step in enumerate(1e-6 * np.eye(len(shape))):
+        more, less = forward.achieve(shape + step), forward.achieve(shape - step)
+        assert more is not None
+        assert less is not None
+        assert np.abs((more.correlation - less.correlation)[:21] / 2e-6 - slopes[:, lag]).max() < 1e-7
+
+
 @pytest.mark.parametrize(
     ("target", "options"),
-    [("0.7^tau", {"beta": 4.0}), ("0.85^tau*cos(0.9*tau)", {}), ([0.0] * 9 + [0.9], {"beta": 1.0})],
+    [
+        ("0.7^tau", {"beta": 4.0}),
+        ("0.7^tau", {"variant": "spherical", "beta": 2.0}),
+        ("0.85^tau*cos(0.9*tau)", {}),
+        ([0.0] * 9 + [0.9], {"beta": 1.0}),
+    ],
 )
 def test_the_nearest_design_is_no_worse_than_a_context_that_is_asked_for(
-    target: object, options: dict[str, float]
+    target: object, options: dict[str, object]
 ) -> None:
     found = gf.design(target, **options)  # type: ignore[arg-type]
     assert not found.feasible

@@ -11,7 +11,7 @@ import numpy as np
 from glassformer._core._validation import FloatArray
 from glassformer.couplings._lag_covariance import extreme_spectrum
 from glassformer.theory.design._link import Link
-from glassformer.theory.design._normalised import shape_correlation, shape_derivative
+from glassformer.theory.design._normalised import shape_correlation, shape_derivative, shifted
 from glassformer.theory.design._sequences import grid_for, on_grid, predictor
 from glassformer.theory.dmft._convolve import convolve
 
@@ -41,7 +41,7 @@ class Forward(Protocol):
         """Return what `shape` gives, or None where no stationary state exists; `start` is a neighbouring correlation."""
 
     def derivative(self, shape: FloatArray, achieved: Achieved) -> FloatArray | None:
-        """Return the slopes of the correlation by the shape (lag, K); None where differences are as cheap."""
+        """Return the slopes of the correlation by the shape (lag, K); None where there are none."""
 
     def direct(self, sums: FloatArray, tokens: FloatArray, context: int) -> FloatArray:
         """Return the shape of K sums that is read off the exact solution, feasible."""
@@ -140,8 +140,17 @@ class LinearForward:
         return Achieved(c, shape * (scale / self.slope))
 
     def derivative(self, shape: FloatArray, achieved: Achieved) -> FloatArray | None:
-        """Return None: differences are as cheap."""
-        return None
+        r"""Return the slopes: c^2 / noise is that of :math:`c(\omega)` by the scaled G, at c_0 = 1 if the rule keeps it."""
+        if not shape[0] > 0.0:
+            return None
+        c, context = achieved.correlation, len(shape)
+        square = np.fft.irfft(on_grid(c, 2 * len(c)) ** 2)[: len(c)] / self.noise
+        scale = achieved.sums[0] * self.slope / shape[0]
+        slopes = scale * shifted(square[: self.lags + context + 1], context)[: self.lags + 1]
+        if not self.unit:
+            return slopes
+        by_scale = slopes @ shape  # of the logarithm of the scale
+        return slopes - np.outer(by_scale, slopes[0] / by_scale[0]) if by_scale[0] > 0.0 else None
 
     def direct(self, sums: FloatArray, tokens: FloatArray, context: int) -> FloatArray:
         """Return the sums whose autoregression has the tokens' c_0..c_{K-1}, or the cut where those are infeasible."""
