@@ -168,11 +168,52 @@ def test_a_transient_is_compared_with_its_own_theory_and_says_so() -> None:
         ({"structure": "sparse"}, "degree"),
         ({"dtype": "float32"}, "two-valued tokens are int8"),
         ({"gamma": "[[1.0,2.0],[2.0,1.0]]"}, "positive semidefinite"),
+        ({"n": 100_000_000}, "memory.*(fewer sites|lighter)"),
+        (
+            {"variant": "gaussian", "rank_one": "[0.8496454,0.1425386]", "n": 400},
+            "spectral radius 1[.].*another seed, more sites or a smaller covariance",
+        ),
     ],
 )
 def test_what_cannot_be_a_corpus_is_refused_and_leaves_nothing(given: dict[str, object], sentence: str) -> None:
     said = refuse("run", "context/sample", *settings(**{**SMALL, **given}), "--seed", "1", "-o", "c")
     assert re.search(sentence, said), said
+
+
+def test_lags_beyond_a_sequence_are_left_out_with_a_note() -> None:
+    answer = sample("c", length=20, lags=50)
+    assert len(answer["values"]["autocorrelation"]) == 20
+    assert "Lags above 19 were left out: a sequence has 20 tokens." in answer["evidence"]["note"]
+
+
+def test_columns_never_run_together() -> None:
+    gaussian = {"variant": "gaussian", "sigma": 1e4, "n": 6, "gamma": "[[0.2]]"}
+    out = succeed("run", "context/sample", *settings(**{**SMALL, **gaussian}), "--seed", "3", "-o", "c").out
+    for line in out.splitlines():
+        if line.startswith(("autocorrelation", "q0", "loss", "entropy")):
+            assert re.search(r"\S  +\S+  +\S+  +\S+( ± \S+)?$", line), line
+
+
+def test_a_file_that_is_gone_is_called_missing() -> None:
+    sample("c")
+    Path("c/couplings.npz").unlink()
+    outcome = call("status", "c")
+    assert outcome.code == 1
+    assert re.search(r"couplings\.npz +missing", outcome.out)
+    assert "couplings.npz is missing" in outcome.err
+    succeed("resume", "c")
+    assert "missing" not in succeed("status", "c").out
+
+
+def test_partially_symmetric_signs_warn_of_a_short_burn_in_and_say_that_no_theory_knows() -> None:
+    law = {"gamma": "[[0.5,0.2],[0.2,0.3]]", "transpose_gamma": "[[0.5,0.2],[0.2,0.3]]", "beta": 2.0}
+    short = call("run", "context/sample", *settings(**{**SMALL, **law, "burn_in": 20}), "--seed", "3", "--json")
+    assert short.json["status"] == "not_equilibrated"
+    assert "burn_in is 20: take at least 1000 steps" in short.err
+    long = sample("b", **law)
+    assert "No theory says how long this system needs" in long["evidence"]["note"]
+    assert long["evidence"]["burn_in"] == 1000
+    assert long["values"]["loss_floor"] == long["values"]["entropy_rate_exact"]
 
 
 def test_a_sweep_makes_a_corpus_at_every_point() -> None:

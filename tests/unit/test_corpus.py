@@ -323,7 +323,7 @@ def test_the_default_burn_in_ends_where_the_transient_is_stationary(
     rule = gf.TokenRule(variant, **{"sigma" if variant == "gaussian" else "beta": strength})
     ensemble = gf.ContextEnsemble(gf.LaggedGaussian(gamma))
     found = gf.solve(ensemble, gf.StationaryDMFT(rule, lags=8))
-    steps, followed = relaxation(ensemble, rule, found, start)
+    steps, followed = relaxation(ensemble, rule, found, start, n=100)
     assert followed
     pairs = gf.solve(ensemble, gf.TransientDMFT(rule, steps=2 * steps + 20, start=start))["two_time_correlation"].values
     size = len(gamma)

@@ -93,12 +93,12 @@ def corpus_status(
 ) -> tuple[Status, list[str]]:
     """Return the status of a corpus and what a reader should know beside its numbers; `sums` as in `corpus_dataset`."""
     notes = [theory["lags_note"]] if "lags_note" in theory else []
-    notes += [
-        "autocorrelation_theory is that of infinite N; time averages of one draw of the couplings differ from it by about 2 / N, "
-        "more near criticality. Error bars average over "
-        + ("sequences" if plan.sequences > 1 else "blocks of time")
-        + " only."
-    ]
+    if "autocorrelation" in theory["infinite"]:
+        notes.append(
+            "autocorrelation_theory is that of infinite N; time averages of one draw of the couplings differ from it by about "
+            "2 / N, more near criticality."
+        )
+    notes.append(f"Error bars average over {'sequences' if plan.sequences > 1 else 'blocks of time'} only.")
     status = Status.OK
     if theory["reason"]:
         notes.append("Without theory of infinite size: " + theory["reason"].rstrip(".") + ".")
@@ -106,12 +106,20 @@ def corpus_status(
         notes.append("Without exact numbers of this small sample: " + theory["exact_reason"].rstrip(".") + ".")
     if theory["infinite"].get("method") == "TransientDMFT":
         notes.append("Theory is that of the transient, averaged over the times that are kept.")
+    if theory["exact"].get("status") == "out_of_range":
+        notes.append(
+            "At beta = inf the small sample is not ergodic: sequences end in cycles that depend on their start."
+        )
+    if not plan.independent_entries:
+        notes.append(
+            "fast_transform couplings have no independent entries: statistics are right, theories of learning are not."
+        )
     if theory["ages"]:
         status = Status.NOT_EQUILIBRATED
         if plan.rule.variant == "spherical":
             notes.append("At finite N aging ends when the largest eigenvalues take over.")
         notes.append("No stationary state exists: averages depend on burn_in and length.")
-    elif plan.burn_in < theory["needed_burn_in"]:
+    elif plan.burn_in < theory["needed_burn_in"] and not theory["slow"]:
         status = Status.NOT_EQUILIBRATED
         notes.append(
             f"burn_in is {plan.burn_in}, but it takes {theory['needed_burn_in']} steps until correlations are stationary to "
@@ -139,12 +147,4 @@ def corpus_status(
     time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
     if status.good and plan.sequences == 1 and plan.length < 50 * time:
         status = Status.TOO_SHORT
-    if theory["exact"].get("status") == "out_of_range":
-        notes.append(
-            "At beta = inf the small sample is not ergodic: sequences end in cycles that depend on their start."
-        )
-    if not plan.independent_entries:
-        notes.append(
-            "fast_transform couplings have no independent entries: statistics are right, theories of learning are not."
-        )
     return status, notes

@@ -45,8 +45,8 @@ def decay_steps(radius: float, variance: float = 1.0) -> float:
     return math.log(excess / TOLERANCE) / (-2.0 * math.log(radius))
 
 
-def relaxation(ensemble: ContextEnsemble, rule: TokenRule, found: xr.Dataset, start: str) -> Relaxation:
-    """Return when the transient from `start` has reached the stationary state `found`."""
+def relaxation(ensemble: ContextEnsemble, rule: TokenRule, found: xr.Dataset, start: str, *, n: int) -> Relaxation:
+    """Return when the transient from `start` has reached the stationary state `found`, in a sample of `n` sites."""
     law = ensemble.law
     variance = float(found["autocorrelation"][0])
     estimate = decay_steps(_radius(ensemble, found), variance)
@@ -56,6 +56,9 @@ def relaxation(ensemble: ContextEnsemble, rule: TokenRule, found: xr.Dataset, st
     if mean != 0.0:  # means decay as a power of their own root, and an order of its own must first break the symmetry
         root = float(found["order_root"])
         estimate = max(estimate, -math.log(TOLERANCE) / -math.log(root)) if 0.0 < root < 1.0 else estimate
+        growth = float(found["order_root_at_zero"]) if "order_root_at_zero" in found else 1.0
+        if ensemble.field == 0.0 and growth > 1.0:  # from N^(-1/2) on, with a wide margin for small starts
+            estimate += math.log(max(n, 10)) / math.log(growth)
     guess = Relaxation(math.ceil(estimate), False)
     if law.transpose_covariance is not None or (mean != 0.0 and ensemble.field == 0.0):
         return guess

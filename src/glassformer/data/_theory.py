@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LARGEST_GAUSSIAN = 1024  # K N of an exact solution that takes a moment
 _LONGEST_TRANSIENT = 2000  # steps of the transient theory
-_LONGEST_MIXING, _MIXING_WORK = 100_000, 1e9  # steps, and multiplications
+LONGEST_BURN_IN, _MIXING_WORK = 100_000, 1e9  # steps, and multiplications
 _MIXED = 1e-4  # total variation
 
 
@@ -67,7 +67,7 @@ def stationary_theory(
             infinite["method"] = "StationaryDMFT"
             time = float(found["correlation_time"]) if "correlation_time" in found else 0.0
             citations += json.loads(found.attrs["citations"])
-            relaxes = relaxation(ensemble, rule, found, start)
+            relaxes = relaxation(ensemble, rule, found, start, n=model.n)
         except MethodNotApplicableError as error:
             reason = str(error)
         except InvalidInputError as error:
@@ -95,9 +95,9 @@ def stationary_theory(
             exact_reason = str(error)
     if radius is not None and not ages:
         mixing = decay_steps(radius, float(np.mean(infinite.get("autocorrelation", [1.0])[:1])))
-    slow = mixing > _LONGEST_MIXING
+    slow = mixing > LONGEST_BURN_IN
     return CorpusTheory(
-        infinite, exact, time, relaxes, math.ceil(min(mixing, _LONGEST_MIXING)), radius, reason, exact_reason, ages, slow,
+        infinite, exact, time, relaxes, math.ceil(min(mixing, LONGEST_BURN_IN)), radius, reason, exact_reason, ages, slow,
         tuple(dict.fromkeys(citations)),
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def _mixing_steps(method: ExactContext, model: ExtendedContext, found: xr.Datase
     final: FloatArray = found["stationary_law"].values
     law = np.full(final.size, 1.0 / final.size)
     distances = []
-    for step in range(int(min(_LONGEST_MIXING, 50 + _MIXING_WORK / chain.conditional.size))):
+    for step in range(int(min(LONGEST_BURN_IN, 50 + _MIXING_WORK / chain.conditional.size))):
         distances.append(0.5 * float(np.abs(law - final).sum()))
         if distances[-1] < _MIXED:
             return step

@@ -32,7 +32,13 @@ from glassformer.data._plan import (
     default_burn_in,
     drawn_in_single,
 )
-from glassformer.data._theory import CorpusTheory, has_transient_theory, stationary_theory, transient_theory
+from glassformer.data._theory import (
+    LONGEST_BURN_IN,
+    CorpusTheory,
+    has_transient_theory,
+    stationary_theory,
+    transient_theory,
+)
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 
 FORMAT = 1
@@ -80,7 +86,7 @@ def plan_corpus(
         )
     plan = CorpusPlan(
         model=model, rule=rule, mode=mode, sequences=count, length=steps,
-        burn_in=wanted if burn_in is None else as_count("burn_in", burn_in, minimum=0), start=start, seed=check_seed(seed),
+        burn_in=min(wanted, LONGEST_BURN_IN) if burn_in is None else as_count("burn_in", burn_in, minimum=0), start=start, seed=check_seed(seed),
         single=dtype == "float32", lags=kept_lags, splits=check_splits(splits), precision=precision, ensemble=ensemble,
     )  # fmt: skip
     plan.ranges()

@@ -226,7 +226,7 @@ def _table(plan: CorpusPlan, dataset: xr.Dataset) -> str:
 
 SAMPLE = RunSpec(
     name=NAME,
-    summary="Write a corpus: token sequences, couplings, exact loss floor and theory, splits, checksums.",
+    summary="Write a corpus: token sequences, couplings, loss floor and theory, splits, checksums.",
     config=CorpusConfig,
     compute=_write,
     parts=_parts,
