@@ -21,7 +21,7 @@ from glassformer.models import ExtendedContext, TokenRule
 from glassformer.observables._context import FLUSH, ContextMeasure, ContextSums
 
 Progress = Callable[[float, float], None]
-_FORMAT = "context-1"  # changes whenever the bits of a run would
+_FORMAT = "context-2"  # changes whenever the bits of a run would
 _PROGRESS_SECONDS, _CHECKPOINT_SECONDS = 0.1, 30.0
 _LARGEST_PATH = 2**31  # bytes of tokens that may be kept
 _LARGEST_TIMES = 4096

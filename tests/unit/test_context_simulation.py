@@ -359,6 +359,21 @@ def test_narrow_tiles_for_want_of_memory_change_no_bit(rule, monkeypatch):
         gf.simulate(model, rule, steps=5, seed=9)
 
 
+def test_a_single_short_sequence_warns_and_several_draws_of_one_do_not():
+    law_of_long_memory = gf.LaggedGaussian.from_factors([0.48, 0.48])
+    rule = gf.TokenRule("gaussian")
+    short = gf.simulate(
+        gf.ExtendedContext(law_of_long_memory.sample(n=60, seed=1)), rule, steps=200, burn_in=300, seed=1
+    )
+    assert short.attrs["status"] == "too_short"
+    assert "errors from blocks of time are too small" in short.attrs["note"]
+    for options, status in (({"steps": 5000}, "ok"), ({"steps": 200, "replicas": 4}, "ok")):
+        model = gf.ExtendedContext(law_of_long_memory.sample(n=60, seed=1))
+        assert gf.simulate(model, rule, burn_in=300, seed=1, **options).attrs["status"] == status
+    several = gf.simulate(gf.LaggedGaussian([[0.5]]), gf.TokenRule(), n=30, draws=3, steps=20, burn_in=20, seed=1)
+    assert several.attrs["status"] == "ok"
+
+
 def test_random_numbers_are_common_to_all_temperatures():
     model = gf.ExtendedContext(np.zeros((1, 400, 400)), fields=np.linspace(-1, 1, 400))
     cold, warm = (tokens_of(gf.TokenRule(beta=beta), model, replicas=1, steps=1)[0, 0] for beta in (2.0, 1.5))
