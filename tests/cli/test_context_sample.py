@@ -186,6 +186,12 @@ def test_lags_beyond_a_sequence_are_left_out_with_a_note() -> None:
     assert "Lags above 19 were left out: a sequence has 20 tokens." in answer["evidence"]["note"]
 
 
+def test_a_sample_far_from_infinite_size_says_so() -> None:
+    near = sample("a", variant="spherical", beta=20.0, n=100, sequences=6)
+    assert "This sample is far from infinite size" in near["evidence"]["note"]
+    assert "far from infinite size" not in sample("b", n=200)["evidence"]["note"]
+
+
 def test_columns_never_run_together() -> None:
     gaussian = {"variant": "gaussian", "sigma": 1e4, "n": 6, "gamma": "[[0.2]]"}
     out = succeed("run", "context/sample", *settings(**{**SMALL, **gaussian}), "--seed", "3", "-o", "c").out

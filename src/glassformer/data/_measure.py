@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassformer._core._status import Status
+from glassformer._core._validation import FloatArray
 from glassformer.data._drift import halves_differ
 from glassformer.data._plan import CorpusPlan
 from glassformer.data._relaxation import TOLERANCE
@@ -88,6 +89,20 @@ def corpus_dataset(plan: CorpusPlan, sums: dict[str, np.ndarray[Any, Any]], theo
     return dataset
 
 
+def _far_from_infinite(plan: CorpusPlan, sums: dict[str, np.ndarray[Any, Any]], wanted: FloatArray) -> list[str]:
+    """Say so where finite size is more than a correction."""
+    n = plan.model.n
+    value, error = estimate(sums["overlap"] / n, sums["pairs"])
+    gap = np.abs(value - wanted)
+    if error is None or not (gap > 20.0 / n * wanted[0] + 5.0 * error).any():
+        return []
+    lag = int(gap.argmax())
+    return [
+        f"This sample is far from infinite size: {value[lag]:.3g} instead of {wanted[lag]:.3g} at lag {lag}, more than ten times "
+        "2 / N; compare with theory at more sites."
+    ]
+
+
 def corpus_status(
     plan: CorpusPlan, theory: dict[str, Any], sums: dict[str, np.ndarray[Any, Any]] | None = None
 ) -> tuple[Status, list[str]]:
@@ -114,6 +129,8 @@ def corpus_status(
         notes.append(
             "fast_transform couplings have no independent entries: statistics are right, theories of learning are not."
         )
+    if sums is not None and "autocorrelation" in theory["infinite"]:
+        notes += _far_from_infinite(plan, sums, np.array(theory["infinite"]["autocorrelation"]))
     if theory["ages"]:
         status = Status.NOT_EQUILIBRATED
         if plan.rule.variant == "spherical":

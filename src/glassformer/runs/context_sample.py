@@ -191,7 +191,7 @@ def _table(plan: CorpusPlan, dataset: xr.Dataset) -> str:
             return "-"
         pick = (lambda found: found) if lag is None else (lambda found: found[lag])
         value = float(pick(dataset[name]))
-        text = f"{value:.6f}" if abs(value) < 1e5 else f"{value:.6g}"
+        text = f"{value:.6f}" if abs(value) < 1e5 and not 0.0 < abs(value) < 1e-4 else f"{value:.6g}"
         error = dataset.get(f"{name}_error")
         return text if error is None else f"{text} ± {float(pick(error)):.1g}"
 
