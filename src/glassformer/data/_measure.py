@@ -135,7 +135,9 @@ def corpus_status(
         status = Status.NOT_EQUILIBRATED
         if plan.rule.variant == "spherical":
             notes.append("At finite N aging ends when the largest eigenvalues take over.")
-        notes.append("No stationary state exists: averages depend on burn_in and length.")
+        radius = theory["spectral_radius"]
+        why = f" (spectral radius {radius:.5g} of this sample)" if radius is not None and radius >= 1.0 else ""
+        notes.append(f"No stationary state exists{why}: averages depend on burn_in and length.")
     elif plan.burn_in < theory["needed_burn_in"] and not theory["slow"]:
         status = Status.NOT_EQUILIBRATED
         notes.append(
