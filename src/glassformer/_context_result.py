@@ -22,27 +22,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def memory(dataset: xr.Dataset) -> float:
-    r"""Return :math:`1+2\sum_\tau\lvert\rho_\tau\rvert` of the measured tokens, their means taken away.
-
-    The sum ends at five times itself, or, where too few lags were measured, goes on as a geometric series.
-    """
-    correlation, mean = dataset["autocorrelation"].values, dataset["magnetization"].values
-    noise = dataset["magnetization_error"].values if "magnetization_error" in dataset else 0.0
-    connected = correlation - max(0.0, float(np.mean(mean**2 - noise**2)))
-    if not connected[0] > 0.0:
-        return 1.0
-    rho = np.minimum(np.abs(connected / connected[0]), 1.0)
-    sums = 1.0 + 2.0 * np.cumsum(rho[1:])
-    enough = np.flatnonzero(np.arange(1, rho.size) >= 5.0 * sums)
-    if enough.size:
-        return float(sums[enough[0]])
-    last = rho.size - 1
-    ratio = float(rho[last]) ** (1.0 / last) if last else 0.0
-    tail = float(rho[last]) * ratio / (1.0 - ratio) if ratio < 1.0 else math.inf
-    return (float(sums[-1]) if last else 1.0) + 2.0 * tail
-
-
 def dataset_of(run: ContextRun) -> xr.Dataset:
     """Return everything that was measured, labelled."""
     import xarray as xr

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._checkpoint import peek_seed
-from glassformer._context_result import dataset_of, memory
+from glassformer._context_result import dataset_of
 from glassformer._context_run import ContextRun
 from glassformer._core._errors import invalid
 from glassformer._core._random import check_seed, derived_seed
@@ -22,7 +22,7 @@ from glassformer._core._validation import as_count
 from glassformer.couplings import LaggedGaussian
 from glassformer.dynamics._motion import check_steps
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
-from glassformer.observables._context import ContextMeasure
+from glassformer.observables._context import ContextMeasure, memory
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,7 +105,7 @@ def simulate_context(
     growing = finite and run.sums.growing and not measure.two_time
     note = run.note(growing=growing, finite=finite)
     status = Status.NONFINITE if not finite else Status.NOT_EQUILIBRATED if growing else Status.OK
-    if status.good and replicas == 1 and run.sums.units > 1 and steps < 50.0 * (length := memory(dataset)):
+    if status.good and replicas == 1 and run.sums.units > 1 and steps < 50.0 * (length := _memory(dataset)):
         status = Status.TOO_SHORT
         short = f"a single sequence of {steps} steps with a memory of {length:.3g}: errors from blocks of time are too small"
         note = f"{note}; {short}" if note else short
@@ -133,6 +133,13 @@ def simulate_context(
         note=note,
     )
     return raise_if_failed(dataset, throw=throw)
+
+
+def _memory(dataset: xr.Dataset) -> float:
+    """Return for how long the tokens of one sequence are correlated."""
+    noise = dataset["magnetization_error"].values if "magnetization_error" in dataset else 0.0
+    persistent = float(np.mean(dataset["magnetization"].values ** 2 - noise**2))
+    return memory(dataset["autocorrelation"].values, persistent)
 
 
 def _broken(run: ContextRun) -> xr.Dataset:

@@ -89,7 +89,9 @@ def test_the_files_are_read_without_the_library(tmp_path: Path) -> None:
     theory = json.loads((folder / "theory.json").read_text())
     assert theory["infinite"]["autocorrelation"][1] == record["c_theory"][1]
     assert corpus.theory == theory
-    assert f"loss floor                 {record['loss_floor']:.6f} ± {record['loss_floor_error']:.1g} nats" in str(corpus)
+    assert f"loss floor                 {record['loss_floor']:.6f} ± {record['loss_floor_error']:.1g} nats" in str(
+        corpus
+    )
     assert "entropy production" in str(corpus)
     assert str(corpus).startswith(repr(corpus))
     assert len(corpus) == 6
@@ -650,3 +652,66 @@ def test_a_draft_is_written_piece_by_piece_by_several_hands(tmp_path: Path) -> N
     assert not other.array.any()
     other.close()
     assert [item.name for item in tmp_path.iterdir()] == ["a.npy"]
+
+
+@pytest.mark.parametrize("structure", ["gaussian", "rademacher", "fast_transform"])
+def test_fields_that_differ_between_sites_come_back_whatever_the_couplings(structure, tmp_path):
+    fields = np.arange(7.0) / 7.0
+    model = gf.ExtendedContext(gf.LaggedGaussian([[1.0]], structure=structure).sample(n=7, seed=4), fields=fields)
+    corpus = gf.open_corpus(
+        write_corpus(tmp_path / "c", model, gf.TokenRule(), sequences=4, length=20, seed=1)
+    ).verify()
+    assert np.array_equal(corpus.model.fields, fields)
+    np.testing.assert_allclose(corpus.model.couplings.matrices, model.couplings.matrices, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ties_at_zero_temperature_are_fair_coins_for_a_reader_too(seed, tmp_path):
+    # fields of two signs cancel up to rounding, which depends on the order of the sum
+    law = gf.LaggedGaussian.from_factors([0.3, 0.3], structure="rademacher")
+    model, rule = gf.ExtendedContext(law.sample(n=6, seed=seed)), gf.TokenRule(beta=np.inf)
+    corpus = gf.open_corpus(write_corpus(tmp_path / "c", model, rule, sequences=10, length=30, seed=1))
+    losses = []
+    for history, following in corpus.windows("train"):
+        law_of_next = corpus.next_token_probabilities(history)
+        ids = ((following + 1) // 2) @ (1 << np.arange(6))
+        losses.append(-np.log(law_of_next[np.arange(ids.size), ids]))
+    assert np.isfinite(np.concatenate(losses)).all()
+
+
+def test_what_is_no_history_or_no_corpus_is_refused(tmp_path):
+    model = gf.ExtendedContext(gf.LaggedGaussian([[1.0]]).sample(n=4, seed=4))
+    folder = write_corpus(tmp_path / "c", model, gf.TokenRule(), sequences=4, length=20, seed=1)
+    corpus = gf.open_corpus(folder)
+    for bad in (np.full((1, 4), np.nan), np.full((1, 4), 7.0)):
+        with pytest.raises(gf.InvalidInputError, match="history"):
+            corpus.next_token_probabilities(bad)
+    with pytest.raises(gf.InvalidInputError, match="directory is 3"):
+        gf.open_corpus(3)
+    text = (folder / "theory.json").read_text()
+    (folder / "theory.json").write_text(text.replace("1", "2", 1))
+    with pytest.raises(StoreDamagedError, match="theory"):
+        _ = gf.open_corpus(folder).theory
+    for size, word in (
+        ({"length": 10**14}, "steps"),
+        ({"length": 10**9, "sequences": 10**6}, "size of the tokens"),
+        ({"sequences": 10**13}, "memory of"),
+        ({"burn_in": 10**18}, "steps"),
+    ):
+        with pytest.raises(gf.InvalidInputError, match=word):
+            write_corpus(tmp_path / "d", model, gf.TokenRule(), seed=1, **size)
+    assert not (tmp_path / "d").exists()
+
+
+def test_one_sequence_of_couplings_of_ones_own_that_is_short_beside_its_memory_warns(tmp_path):
+    matrices = gf.LaggedGaussian.from_factors([0.48, 0.48]).sample(n=60, seed=1).matrices
+    found = gf.run(
+        "context/sample",
+        couplings=matrices,
+        variant="gaussian",
+        mode="trajectory",
+        length=300,
+        seed=1,
+        directory=tmp_path / "r",
+    )
+    assert found.attrs["status"] == "too_short"

@@ -20,6 +20,5 @@ def require_memory(what: str, size: float, next_step: str) -> None:
     """Raise when `size` bytes are more than this machine has."""
     memory = machine_memory()
     if size > memory:
-        raise invalid(
-            f"the memory of {what}", f"{size:.3g} bytes", f"at most the {memory:.3g} of this machine", next_step
-        )
+        allowed = f"at most the {memory:.3g} of this machine"
+        raise invalid(f"the memory of {what}, in bytes,", float(f"{size:.3g}"), allowed, next_step)

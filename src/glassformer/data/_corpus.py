@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from glassformer._core._errors import StoreDamagedError, StoreError, invalid, shorten
 from glassformer._core._random import check_seed, uniforms
-from glassformer._core._validation import FloatArray, as_choice, as_count
+from glassformer._core._validation import FloatArray, as_choice, as_count, as_float_array
 from glassformer.couplings import LaggedCouplings, LaggedGaussian
 from glassformer.couplings._lagged import DenseBlocks
 from glassformer.data._files import file_checksum, seal
@@ -52,7 +52,10 @@ def open_corpus(directory: str | os.PathLike[str], /) -> Corpus:
     >>> import glassformer as gf
     >>> corpus = gf.open_corpus("my-corpus")  # doctest: +SKIP
     """
-    folder = Path(directory)
+    try:
+        folder = Path(directory)
+    except TypeError as error:
+        raise invalid("directory", directory, "a path") from error
     path = folder / RECORD
     try:
         data = path.read_bytes()
@@ -172,8 +175,10 @@ class Corpus:
     @cached_property
     def theory(self) -> dict[str, Any]:
         """The content of ``theory.json``: numbers of infinite size (``infinite``) and, for small samples, exact ones."""
-        found = json.loads((self.directory / self.record["theory"]).read_text(encoding="utf-8"))
-        return dict(found)
+        name = self.record["theory"]
+        if file_checksum(self.directory / name) != self.record["files"][name]["sha256"]:
+            raise _damaged(self.directory, [name])
+        return dict(json.loads((self.directory / name).read_text(encoding="utf-8")))
 
     @property
     def rule(self) -> TokenRule:
@@ -251,7 +256,10 @@ class Corpus:
                 "the corpus", f"{self.record['variant']}, N = {self.n}",
                 f"two-valued with at most {LARGEST_VOCABULARY} sites", "use model.local_fields(history)",
             )  # fmt: skip
-        up = self._up_probabilities(self.model.local_fields(history))
+        past = as_float_array("history", history, ndim=(2, 3, 4, 5))
+        if not np.all(np.abs(past) == 1.0):
+            raise invalid("history", float(past[np.abs(past) != 1.0][0]), "tokens -1 and 1 (..., lag, site)")
+        up = self._up_probabilities(past)
         law = np.ones((*up.shape[:-1], 1))
         for site in range(self.n - 1, -1, -1):  # the last site is the most significant bit
             both = np.stack([1.0 - up[..., site], up[..., site]], axis=-1)
@@ -272,10 +280,14 @@ class Corpus:
             raise _damaged(self.directory, wrong)
         return self
 
-    def _up_probabilities(self, fields: FloatArray) -> FloatArray:
-        rule = self.rule
-        if math.isinf(rule.beta):
-            return np.asarray(0.5 * (1.0 + np.sign(fields)))
+    def _up_probabilities(self, past: FloatArray) -> FloatArray:
+        rule, fields = self.rule, self.model.local_fields(past)
+        if math.isinf(rule.beta):  # a field that is rounding beside its terms is a tie, and a tie a fair coin
+            couplings = self.couplings
+            products = np.abs(couplings.blocks.apply(past)).max(axis=-1)  # (factor, ..., lag)
+            terms = np.einsum("ka,a...k->...", np.abs(couplings.factors), products) + np.abs(couplings.mean).sum()
+            tie = np.abs(fields) <= 1e-14 * (np.abs(self.model.fields) + terms[..., None])
+            return np.where(tie, 0.5, 0.5 * (1.0 + np.sign(fields)))
         if rule.variant == "probit":
             from scipy.special import ndtr
 

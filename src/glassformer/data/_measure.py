@@ -12,6 +12,7 @@ from glassformer.data._drift import halves_differ
 from glassformer.data._plan import CorpusPlan
 from glassformer.data._relaxation import TOLERANCE
 from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL, estimate
+from glassformer.observables._context import memory
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -164,6 +165,10 @@ def corpus_status(
                 "the two halves of the sequences do not tell a drift, which slow aging would not show either."
             )
     time = max(theory["infinite"].get("correlation_time", 0.0) or 0.0, 1.0)
+    if sums is not None:
+        value, _ = estimate(sums["overlap"] / plan.model.n, sums["pairs"])
+        time = max(time, memory(value, float(theory["infinite"].get("persistent_correlation", 0.0) or 0.0)))
     if status.good and plan.sequences == 1 and plan.length < 50 * time:
         status = Status.TOO_SHORT
+        notes.append(f"One sequence of {plan.length} tokens with a memory of {time:.3g}: its error bars are too small.")
     return status, notes

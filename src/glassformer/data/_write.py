@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassformer._core._errors import DamagedPartsError, InvalidInputError, StoreError, invalid
+from glassformer._core._memory import require_memory
 from glassformer._core._random import check_seed
 from glassformer._core._validation import as_choice, as_count
 from glassformer._version import NUMERICAL_VERSION, __version__
@@ -39,10 +40,12 @@ from glassformer.data._theory import (
     stationary_theory,
     transient_theory,
 )
+from glassformer.dynamics._motion import check_steps
 from glassformer.models import ContextEnsemble, ExtendedContext, TokenRule
 
 FORMAT = 1
 _WITHOUT_THEORY = 1000  # steps of a burn-in where nothing says how long it should be
+_LARGEST_CORPUS = 1e14  # bytes; no file system of today takes more in one file
 _LARGEST_COUPLINGS = 2**26  # numbers of couplings that are written out; beyond, their key alone
 
 
@@ -90,6 +93,16 @@ def plan_corpus(
         single=dtype == "float32", lags=kept_lags, splits=check_splits(splits), precision=precision, ensemble=ensemble,
     )  # fmt: skip
     plan.ranges()
+    check_steps(plan.burn_in + steps)
+    require_memory(f"the sums of {count} sequences", 16.0 * count * (kept_lags + 20), "take fewer sequences")
+    size = float(count) * steps * model.n * (1 if rule.variant in ("ising", "probit") else 4 if plan.single else 8)
+    if size > _LARGEST_CORPUS:
+        raise invalid(
+            "the size of the tokens",
+            f"{size:.3g} bytes",
+            f"at most {_LARGEST_CORPUS:.0e}",
+            "take fewer or shorter sequences",
+        )
     theory = _theory_table(plan, found, wanted, unknown=unknown)
     if lags is not None and kept_lags < wanted_lags:
         theory["lags_note"] = f"Lags above {kept_lags} were left out: a sequence has {steps} tokens."
@@ -230,7 +243,10 @@ def write_couplings(plan: CorpusPlan, folder: Path) -> bool:
     light = couplings.law is not None and couplings.law.structure != "gaussian"
     if light or couplings.factors.shape[1] * plan.model.n**2 > _LARGEST_COUPLINGS:
         (folder / COUPLINGS).unlink(missing_ok=True)
-        return False
+        if uniform_fields(plan):
+            return False
+        np.savez(folder / COUPLINGS, fields=plan.model.fields)
+        return True
     np.savez(
         folder / COUPLINGS,
         factors=couplings.factors,
@@ -239,6 +255,11 @@ def write_couplings(plan: CorpusPlan, folder: Path) -> bool:
         fields=plan.model.fields,
     )
     return True
+
+
+def uniform_fields(plan: CorpusPlan) -> bool:
+    """Whether all sites have one external field, which the record holds."""
+    return bool(np.all(plan.model.fields == plan.model.fields[0]))
 
 
 def coupling_key(plan: CorpusPlan) -> dict[str, Any] | None:
@@ -274,7 +295,7 @@ def record_of(plan: CorpusPlan, blocks: Sequence[Block], theory: dict[str, Any],
     def value(name: str) -> Any:
         return measured[name].values if name in measured else None
 
-    uniform = bool(np.all(model.fields == model.fields[0]))
+    uniform = uniform_fields(plan)
     return {
         "format": FORMAT,
         "library": "glassformer",

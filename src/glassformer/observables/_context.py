@@ -188,3 +188,22 @@ def estimate(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, Float
     spread = scale * (means / scale).std(axis=0, ddof=1)
     spread = np.where(spread <= 1e-14 * np.abs(total), 0.0, spread)  # of a constant nothing but rounding
     return total, spread / math.sqrt(int(kept.sum()))
+
+
+def memory(correlation: FloatArray, persistent: float) -> float:
+    r"""Return :math:`1+2\sum_\tau\lvert\rho_\tau\rvert` of measured tokens, their `persistent` correlation taken away.
+
+    The sum ends at five times itself, or, where too few lags were measured, goes on as a geometric series.
+    """
+    connected = correlation - max(0.0, persistent)
+    if not connected[0] > 0.0:
+        return 1.0
+    rho = np.minimum(np.abs(connected / connected[0]), 1.0)
+    sums = 1.0 + 2.0 * np.cumsum(rho[1:])
+    enough = np.flatnonzero(np.arange(1, rho.size) >= 5.0 * sums)
+    if enough.size:
+        return float(sums[enough[0]])
+    last = rho.size - 1
+    ratio = float(rho[last]) ** (1.0 / last) if last else 0.0
+    tail = float(rho[last]) * ratio / (1.0 - ratio) if ratio < 1.0 else math.inf
+    return (float(sums[-1]) if last else 1.0) + 2.0 * tail
