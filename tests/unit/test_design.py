@@ -590,3 +590,9 @@ def test_a_simulation_agrees_and_a_wrong_one_does_not() -> None:
     assert str(check["verdict"].values) == "agrees"
     wrong = dataclasses.replace(found, achieved=0.55 ** np.arange(len(found.target)))
     assert not bool(wrong.verify(n=200, draws=8, steps=400, seed=3)["simulation_agrees"])
+
+
+@pytest.mark.parametrize("answer", ["x", None])
+def test_a_function_that_gives_no_numbers_is_refused(answer):
+    with pytest.raises(gf.InvalidInputError, match="the target at tau = 0"):
+        gf.design(lambda tau: answer)

@@ -113,7 +113,11 @@ def _vectorised(function: Callable[[Any], Any]) -> Callable[[FloatArray], FloatA
         except (TypeError, ValueError):  # a function of one number
             values = np.empty(0)
         if values.shape != tau.shape:
-            values = np.array([float(function(float(lag))) for lag in tau])
+            found = [function(float(lag)) for lag in tau]
+            try:
+                values = np.array([float(value) for value in found])
+            except (TypeError, ValueError) as error:
+                raise invalid("the target at tau = 0", found[0], "a number at every lag") from error
         return values.copy()
 
     return evaluate
