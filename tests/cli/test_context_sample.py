@@ -58,7 +58,7 @@ def test_a_corpus_stands_in_the_run_directory_with_its_numbers() -> None:
 
 def test_loss_floor_and_entropy_production_are_printed() -> None:
     out = succeed("run", "context/sample", *settings(**SMALL), "--seed", "3", "-o", "c").out
-    assert re.search(r"loss of the teacher +0\.395243 +0\.\d+ ± ", out)
+    assert re.search(r"entropy rate, teacher's loss +0\.395243 +0\.\d+ ± ", out)
     assert re.search(r"entropy production per spin +0\.871340 +0\.\d+ ± ", out)
     assert re.search(r"loss floor of this corpus +- +0\.\d+ ± ", out)
     assert "tokens.npy: int8 (40, 30, 12); sequences: train 32, validation 4, test 4; burn-in 30 steps" in out

@@ -178,7 +178,7 @@ def _combine(config: CorpusConfig, parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 _ROWS = (
-    ("loss of the teacher", "entropy_rate"),
+    ("entropy rate, teacher's loss", "entropy_rate"),
     ("entropy production per spin", "entropy_production_per_spin"),
 )
 
