@@ -11,8 +11,8 @@ from glassformer._core._validation import FloatArray
 from glassformer.data._drift import halves_differ
 from glassformer.data._plan import CorpusPlan
 from glassformer.data._relaxation import TOLERANCE
-from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL, estimate
-from glassformer.observables._context import memory
+from glassformer.data._sums import BACKWARD_LOSS, FIELD_SQUARE, LOSS, TOTAL
+from glassformer.observables._context import estimate, memory
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -84,15 +84,3 @@ class SphereScores:
         for (which, units, _, _), own in zip(self.waiting, loss):
             self.sums.add(which, units, own)
         self.waiting.clear()
-
-
-def estimate(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """Return the mean over units (first axis) of ``values / weights``, and its standard error if there are two units."""
-    kept = (weights > 0).reshape(weights.shape[0], -1).all(axis=1)
-    total = values.sum(axis=0) / weights.sum(axis=0)
-    if kept.sum() < 2:
-        return total, None
-    means = values[kept] / weights[kept]
-    spread = means.std(axis=0, ddof=1)
-    spread = np.where(spread <= 1e-14 * np.abs(total), 0.0, spread)  # of a constant nothing but rounding
-    return total, spread / math.sqrt(int(kept.sum()))

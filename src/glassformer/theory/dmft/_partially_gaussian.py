@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassformer._core._errors import MethodNotApplicableError
-from glassformer._core._status import Status, attach_evidence
 from glassformer.models import ContextEnsemble
+from glassformer.theory.dmft._partially_labelled import FREQUENCIES, labelled_result
 from glassformer.theory.dmft._partially_symmetric import (
     gaussian_entropy_production,
     response_spectrum,
@@ -20,13 +20,9 @@ from glassformer.theory.dmft._partially_symmetric import (
 if TYPE_CHECKING:
     import xarray as xr
 
-_FREQUENCIES = 257
-
 
 def partially_symmetric_result(method: Any, ensemble: ContextEnsemble) -> xr.Dataset:
     """Return the closed form of gaussian tokens when J_ij and J_ji are correlated."""
-    import xarray as xr
-
     clock = time.perf_counter()
     law, rule = ensemble.law, method.rule
     if rule.variant == "spherical":
@@ -43,7 +39,7 @@ def partially_symmetric_result(method: Any, ensemble: ContextEnsemble) -> xr.Dat
             "StationaryDMFT solves partially symmetric couplings of mean 0; leave out mean, or use TransientDMFT."
         )
     found = solve_partially_symmetric_gaussian(law, float(rule.sigma), method.lags)
-    frequency = np.linspace(0.0, math.pi, _FREQUENCIES)
+    frequency = np.linspace(0.0, math.pi, FREQUENCIES)
     response = response_spectrum(law, frequency)
     enhanced = law.spectrum(frequency) * np.abs(response) ** 2
     grid = 2.0 * math.pi * np.arange(1 << 15) / (1 << 15)
@@ -78,19 +74,4 @@ def partially_symmetric_result(method: Any, ensemble: ContextEnsemble) -> xr.Dat
     if ensemble.field:
         variables["magnetization"] = ((), mean, {"units": "mean of a token"})
         variables["persistent_correlation"] = ((), persistent, {"units": "s.s / N at long lags"})
-    coordinates = {
-        "lag": np.arange(method.lags + 1),
-        "distance": np.arange(law.context),
-        "frequency": ("frequency", frequency, {"units": "radians per step"}),
-    }
-    return attach_evidence(
-        xr.Dataset(variables, coords=coordinates),
-        status=Status.CONVERGED if found.residual < 1e-9 else Status.NOT_CONVERGED,
-        method="StationaryDMFT",
-        wall_time=time.perf_counter() - clock,
-        citations=tuple(dict.fromkeys((*method.citations, *ensemble.citations))),
-        variant=rule.variant,
-        sigma=float(rule.sigma),
-        residual=found.residual,
-        note="Partially symmetric couplings leave a memory: the tail is no power of one root.",
-    )
+    return labelled_result(variables, frequency, method, ensemble, residual=found.residual, clock=clock)

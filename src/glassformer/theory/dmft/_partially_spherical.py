@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from glassformer._core._errors import MethodNotApplicableError
-from glassformer._core._status import Status, attach_evidence
 from glassformer._core._validation import FloatArray
 from glassformer.couplings import LaggedGaussian
 from glassformer.models import ContextEnsemble
+from glassformer.theory.dmft._partially_labelled import FREQUENCIES, labelled_result
 from glassformer.theory.dmft._partially_symmetric import (
     gaussian_criticality,
     response_spectrum,
@@ -25,7 +25,6 @@ from glassformer.theory.dmft._path_information import sphere_normalizer
 if TYPE_CHECKING:
     import xarray as xr
 
-_FREQUENCIES = 257
 _COLDEST = 12.0  # -log of the distance from criticality, down to which every memory is resolved
 
 
@@ -144,8 +143,6 @@ def _critical_gain(scaled: Callable[[float], LaggedGaussian], start: float) -> f
 
 def spherical_result(method: Any, ensemble: ContextEnsemble) -> xr.Dataset:
     """Return what `StationaryDMFT` returns for spherical tokens and partially symmetric couplings."""
-    import xarray as xr
-
     clock = time.perf_counter()
     law, rule = ensemble.law, method.rule
     if np.any(law.mean) or ensemble.field or math.isinf(rule.beta):
@@ -170,25 +167,10 @@ def spherical_result(method: Any, ensemble: ContextEnsemble) -> xr.Dataset:
     variables["autocorrelation"] = ("lag", found.autocorrelation, {"units": "s.s / N, means not subtracted"})
     variables["response"] = ("lag", found.response, {"units": "mean of ds_t / dtheta_(t - lag)"})
     variables["diagonal_sums"] = ("distance", law.diagonal_sums, {"units": "energy^2"})
-    frequency = np.linspace(0.0, math.pi, _FREQUENCIES)
+    frequency = np.linspace(0.0, math.pi, FREQUENCIES)
     root = np.abs(response_spectrum(_scaled(law, found.gain), frequency)) ** 2
     spectral = law.spectrum(frequency)
     tokens = root / (found.multiplier * (1.0 - found.gain**2 * spectral * root))
     variables["coupling_spectrum"] = ("frequency", spectral, {"units": "energy^2"})
     variables["token_spectrum"] = ("frequency", tokens, {"units": "s.s / N"})
-    coordinates = {
-        "frequency": ("frequency", frequency, {"units": "radians per step"}),
-        "lag": np.arange(method.lags + 1),
-        "distance": np.arange(law.context),
-    }
-    return attach_evidence(
-        xr.Dataset(variables, coords=coordinates),
-        status=Status.CONVERGED if found.residual < 1e-9 else Status.NOT_CONVERGED,
-        method="StationaryDMFT",
-        wall_time=time.perf_counter() - clock,
-        citations=tuple(dict.fromkeys((*method.citations, *ensemble.citations))),
-        variant=rule.variant,
-        beta=float(rule.beta),
-        residual=found.residual,
-        note="Partially symmetric couplings leave a memory: the tail is no power of one root.",
-    )
+    return labelled_result(variables, frequency, method, ensemble, residual=found.residual, clock=clock)
